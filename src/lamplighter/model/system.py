@@ -1,0 +1,306 @@
+"""What is wanted: the System, as a spec says it, with every default filled in.
+
+Values only. Durations are seconds (`_s`), sizes bytes (`_bytes`), shares fractions between 0 and 1,
+money US dollars (`_usd`). `spec` makes these from text; nothing here knows of YAML.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from lamplighter.model.value import Value
+
+
+class Run(Value):
+    """How a workload is started: an ASGI app, a command that listens on `$PORT`, or an image."""
+
+    kind: Literal["app", "command", "image"]
+    value: str
+
+
+class Python(Value):
+    """The Python environment of a workload: a lock file and, if pinned, an interpreter version."""
+
+    requirements: str
+    version: str = ""
+
+
+class Range(Value):
+    """How many replicas: at least `min`, at most `max` (a rollout may exceed it by its surge)."""
+
+    min: int = 1
+    max: int = 1
+
+
+class Scale(Value):
+    """What the autoscaler follows.
+
+    `goal` is per replica: requests in flight, requests/s (`rate`), seconds at p99 (`latency`), or
+    share of the cpu request (`cpu`). `window_s` is the calm window, `panic_window_s` the short one,
+    which only ever scales up.
+    """
+
+    on: Literal["in_flight", "rate", "latency", "cpu"] = "in_flight"
+    goal: float = 8.0
+    window_s: float = 60.0
+    panic_window_s: float = 6.0
+
+
+class Resources(Value):
+    """What one replica asks for. Memory is watched and acted on; 0 means no limit."""
+
+    cpu: float = 0.0
+    memory_bytes: int = 0
+    gpu: float = 0.0
+
+
+class Health(Value):
+    """How a replica shows that it can serve: `path` must answer 200; without one, a TCP connect.
+
+    A replica must be ready `start_timeout_s` after its start. One that fails its checks for
+    `unhealthy_after_s` is drained and replaced.
+    """
+
+    path: str = ""
+    start_timeout_s: float = 60.0
+    unhealthy_after_s: float = 3.0
+
+
+class Expect(Value):
+    """What a check expects: a status, and a value at a JSON path or a pattern in the body."""
+
+    status: int = 200
+    json: str = ""
+    matches: str = ""
+
+
+class Check(Value):
+    """One question to ask of a new release, and what its answer must look like."""
+
+    get: str
+    expect: Expect = Expect()
+
+
+class RolloutPolicy(Value):
+    """Steps of traffic for a new release; `bake_s` between them; `surge` replicas beyond `max`."""
+
+    steps: tuple[float, ...] = (0.05, 0.25, 1.0)
+    bake_s: float = 120.0
+    surge: int = 1
+
+
+class Repair(Value):
+    """Bound on recovery: after `attempts` repairs within `window_s` a person is asked."""
+
+    attempts: int = 5
+    window_s: float = 600.0
+    backoff_s: float = 1.0
+
+
+class Breaker(Value):
+    """Circuit breaker: opens when `errors` (a share) of the calls within `window_s` fail."""
+
+    errors: float = 0.5
+    window_s: float = 10.0
+
+
+class Resilience(Value):
+    """How calls to a workload are protected. `timeout_s` bounds the wait for response headers."""
+
+    timeout_s: float = 0.0
+    retries: int = 2
+    breaker: Breaker | None = None
+    fallback: str = ""
+    hedge: bool = False
+
+
+class Objective(Value):
+    """A service level objective: availability (a share) and latency (quantile to seconds)."""
+
+    availability: float = 0.0
+    latency_s: dict[str, float] = {}
+    window_s: float = 2_592_000.0
+
+
+class Service(Value):
+    """A workload that answers requests. `at` holds the same service as wanted at another site."""
+
+    name: str
+    run: Run
+    folder: str = "."
+    python: Python | None = None
+    env: dict[str, str] = {}
+    secrets: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    replicas: Range = Range()
+    scale: Scale | None = None
+    resources: Resources = Resources()
+    health: Health = Health()
+    route: str = ""
+    checks: tuple[Check, ...] = ()
+    drain_s: float = 30.0
+    rollout: RolloutPolicy = RolloutPolicy()
+    repair: Repair = Repair()
+    resilience: Resilience = Resilience()
+    objective: Objective | None = None
+    site: str = ""
+    at: dict[str, "Service"] = {}
+
+
+class AgentPool(Value):
+    """A workload of many durable agents of one kind, spread over `partitions`."""
+
+    name: str
+    agent: str
+    partitions: int = 64
+    folder: str = "."
+    python: Python | None = None
+    env: dict[str, str] = {}
+    secrets: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    calls: tuple[str, ...] = ()
+    replicas: Range = Range()
+    resources: Resources = Resources()
+    site: str = ""
+    at: dict[str, "AgentPool"] = {}
+
+
+class Job(Value):
+    """A workload that ends: once, or on a cron `schedule` in the system's time zone."""
+
+    name: str
+    command: str
+    runs_on: Literal["process", "ray", "spark"] = "process"
+    schedule: str = ""
+    deadline_s: float = 0.0
+    spot: bool = False
+    checkpoint_s: float = 0.0
+    folder: str = "."
+    python: Python | None = None
+    env: dict[str, str] = {}
+    secrets: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    resources: Resources = Resources()
+    site: str = ""
+    at: dict[str, "Job"] = {}
+
+
+class Site(Value):
+    """A place to run: a target with its region, and how to reach it."""
+
+    name: str
+    target: Literal["local", "swarm", "kubernetes", "ray", "simulated"] = "local"
+    region: str = ""
+    context: str = ""
+    address: str = ""
+
+
+class GatewayPolicy(Value):
+    """The system's one public port and the address that it listens on."""
+
+    port: int = 8080
+    host: str = "127.0.0.1"
+
+
+class Queue(Value):
+    """A named stream of messages and the broker that carries it."""
+
+    name: str
+    broker: Literal["nats", "kafka", "rabbitmq"]
+
+
+class Backup(Value):
+    """How often a store is copied, and for how long copies are kept."""
+
+    every_s: float
+    keep_s: float
+
+
+class Lifecycle(Value):
+    """When stored objects move to cheaper storage and when they are deleted; 0 is never."""
+
+    archive_s: float = 0.0
+    delete_s: float = 0.0
+
+
+class Store(Value):
+    """A place for data: objects, files or a database."""
+
+    name: str
+    kind: Literal["object", "volume", "postgres", "sqlite"]
+    backup: Backup | None = None
+    lifecycle: Lifecycle | None = None
+
+
+class SecretSource(Value):
+    """Where a secret's value is read from: an environment variable or a file, by name."""
+
+    name: str
+    source: Literal["env", "file"]
+    key: str
+
+
+class Money(Value):
+    """A limit on spending over a period."""
+
+    usd: float
+    per: Literal["hour", "day", "week", "month"] = "month"
+
+
+class Tenant(Value):
+    """Who shares the system: a weight for fair shares, and a budget."""
+
+    name: str
+    share: float = 1.0
+    budget: Money | None = None
+
+
+class Freeze(Value):
+    """A weekly window in which nothing is rolled out. Minutes count from Monday 00:00, local time."""
+
+    start_min: int
+    end_min: int
+    text: str = ""
+
+
+class Guards(Value):
+    """What the loop may do without asking.
+
+    At most `actions` in `window_s`; at most `at_risk`, a share of a workload's capacity, stopped or
+    starved at a time (never less than one replica); an action whose blast radius is above
+    `approve_above` waits for a person.
+    """
+
+    actions: int = 120
+    window_s: float = 600.0
+    at_risk: float = 0.5
+    approve_above: float = 1.0
+
+
+class System(Value):
+    """All that is wanted of one system, at one site: every default filled in."""
+
+    name: str
+    gateway: GatewayPolicy = GatewayPolicy()
+    timezone: str = "UTC"
+    default_site: str = "here"
+    sites: dict[str, Site] = {}
+    services: dict[str, Service] = {}
+    agents: dict[str, AgentPool] = {}
+    jobs: dict[str, Job] = {}
+    queues: dict[str, Queue] = {}
+    stores: dict[str, Store] = {}
+    secrets: dict[str, SecretSource] = {}
+    tenants: dict[str, Tenant] = {}
+    budget: Money | None = None
+    freeze: tuple[Freeze, ...] = ()
+    guards: Guards = Guards()
+
+    def at(self, site: str) -> "System":
+        """Return the system as wanted at `site`: overrides applied, other sites' workloads left out."""
+
+        def here(named: dict[str, "Service"]) -> dict[str, "Service"]:
+            chosen = {name: each.at.get(site, each) for name, each in named.items()}
+            return {name: each for name, each in chosen.items() if each.site in ("", site)}
+
+        return msgspec.structs.replace(self, default_site=site, services=here(self.services))

@@ -1,0 +1,1 @@
+"""Planning: what would be done, seen before anything is touched. Pure."""
