@@ -8,14 +8,16 @@ class Release(Value):
     """One immutable version of one workload.
 
     `tree` is the digest of its files, `environment` of its lock file and interpreter; both name
-    folders of the release store, empty where there is none. `secrets` maps each secret's name to the
-    version of its value (a keyed digest, never the value).
+    folders of the release store, empty where there is none. `interpreter` is the version of Python that
+    runs it ("" where none does). `secrets` maps each secret's name to the version of its value (a keyed
+    digest, never the value).
     """
 
     workload: str
     run: Run
     tree: str = ""
     environment: str = ""
+    interpreter: str = ""
     folder: str = "."
     env: dict[str, str] = {}
     secrets: dict[str, str] = {}

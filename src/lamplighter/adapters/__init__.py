@@ -1,0 +1,1 @@
+"""Adapters: stores, clocks and secrets of this machine, behind the ports."""

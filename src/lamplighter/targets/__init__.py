@@ -1,0 +1,1 @@
+"""Targets: places that run workloads. They never import each other."""

@@ -1,0 +1,1 @@
+"""The local target: one machine, one supervisor, one gateway."""

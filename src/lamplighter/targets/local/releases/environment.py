@@ -1,0 +1,142 @@
+"""Python environments: one per lock-file digest, built by uv, shared by all releases that name it.
+
+An environment is ready once its marker file exists; a build that was cut short is built anew. Two
+builders of one environment wait for each other.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from lamplighter.model.errors import EnvironmentFault, UserError
+from lamplighter.model.system import Python
+
+BUILD_TIMEOUT_S = 1800
+READY = "lamplighter-ready"
+SERVER = ("uvicorn", "websockets")
+"""What serves an ASGI app, added where the lock file does not bring it, at our own versions."""
+
+Say = Callable[[str], None]
+
+
+def environment_digest(python: Python, tree: Path, *, serves_asgi: bool) -> str:
+    """Return the digest of all that shapes an environment: lock file, interpreter, server, machine.
+
+    Raises:
+        UserError: the lock file is not in the release's tree (`no-lock-file`).
+    """
+    lock = _lock(python, tree)
+    parts = [lock.name, _interpreter(python), sys.platform, os.uname().machine]
+    parts += _server() if serves_asgi else []
+    whole = hashlib.blake2b(lock.read_bytes(), digest_size=8)
+    whole.update("\n".join(parts).encode())
+    if lock.name == "uv.lock":
+        whole.update((lock.parent / "pyproject.toml").read_bytes())
+    return whole.hexdigest()
+
+
+def build(python: Python, tree: Path, place: Path, *, serves_asgi: bool, say: Say) -> None:
+    """Build the environment at `place` unless it is there already.
+
+    Args:
+        python: lock file and interpreter.
+        tree: the release's files.
+        place: where it shall stand; its name is its digest.
+        serves_asgi: add what serves an ASGI app.
+        say: told in one line what is being done, before anything slow.
+
+    Raises:
+        UserError: uv refused the lock file (`environment-not-built`), with the end of what it said.
+        EnvironmentFault: uv is missing, or did not end within BUILD_TIMEOUT_S.
+    """
+    with _alone(place):
+        if (place / READY).exists():
+            return
+        shutil.rmtree(place, ignore_errors=True)
+        say(f"building the Python environment of {python.requirements} (once)")
+        _uv("venv", "--quiet", "--python", _interpreter(python), str(place))
+        for arguments in _installs(python, tree, place, serves_asgi=serves_asgi):
+            _uv(*arguments, environment={"UV_PROJECT_ENVIRONMENT": str(place)})
+        (place / READY).touch()
+
+
+def _installs(python: Python, tree: Path, place: Path, *, serves_asgi: bool) -> Iterator[tuple[str, ...]]:
+    lock = _lock(python, tree)
+    target = ("--quiet", "--python", str(place / "bin" / "python"))
+    if lock.name == "uv.lock":
+        yield (
+            "sync",
+            "--quiet",
+            "--frozen",
+            "--no-dev",
+            "--no-install-project",
+            "--project",
+            str(lock.parent),
+        )
+    else:
+        yield ("pip", "install", *target, "-r", str(lock))
+    if serves_asgi:
+        have = {
+            each.name.split("-")[0].lower() for each in place.glob("lib/python*/site-packages/*.dist-info")
+        }
+        lacking = [each for each in _server() if each.split("==")[0] not in have]
+        if lacking:
+            yield ("pip", "install", *target, *lacking)
+
+
+def _server() -> list[str]:
+    return [f"{each}=={version(each)}" for each in SERVER]
+
+
+def _interpreter(python: Python) -> str:
+    return python.version or ".".join(map(str, sys.version_info[:3]))
+
+
+def _lock(python: Python, tree: Path) -> Path:
+    lock = tree / python.requirements
+    if not lock.is_file():
+        raise UserError(
+            f"python.requirements names {python.requirements}, which is not among the release's files",
+            code="no-lock-file",
+            mend="add the file to git (or take it out of .lampignore), or correct the name in lamp.yaml",
+        )
+    return lock
+
+
+def _uv(*arguments: str, environment: dict[str, str] | None = None) -> None:
+    command = [_find_uv(), *arguments]
+    whole = {**os.environ, "UV_NO_PROGRESS": "1", **(environment or {})}
+    whole.pop("VIRTUAL_ENV", None)
+    try:
+        ran = subprocess.run(
+            command, capture_output=True, text=True, timeout=BUILD_TIMEOUT_S, check=False, env=whole
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EnvironmentFault(f"uv did not run: {error}", code="uv-failed", mend="try again") from error
+    if ran.returncode != 0:
+        raise UserError(
+            f"uv {arguments[0]} could not build the environment: {ran.stderr.strip()[-1500:]}",
+            code="environment-not-built",
+            mend="mend the lock file, then run the command again; nothing was changed",
+        )
+
+
+def _find_uv() -> str:
+    from uv import find_uv_bin  # noqa: PLC0415 - only needed when an environment is built
+
+    return str(find_uv_bin())
+
+
+@contextmanager
+def _alone(place: Path) -> Iterator[None]:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.with_name(f"{place.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
