@@ -44,7 +44,8 @@ class Replica(Value):
     """One running copy of a workload's release. `id` is never used twice.
 
     `ready`: passes its health checks as the balancer sees them. `in_flight`: requests now.
-    `cpu`: cores used. `draining_since` is set from the moment it leaves the balancer.
+    `cpu`: cores used. `draining_since` is set from the moment it leaves the balancer. `detail` says in
+    words why it stands as it does, where the target knows (no room, image missing).
     """
 
     id: str
@@ -59,6 +60,7 @@ class Replica(Value):
     pid: int | None = None
     memory_bytes: int | None = None
     cpu: float | None = None
+    detail: str = ""
 
     @property
     def live(self) -> bool:
