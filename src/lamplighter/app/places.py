@@ -1,0 +1,59 @@
+"""Where a system's state stands on this machine, and whether it may be written."""
+
+import os
+from pathlib import Path
+
+from lamplighter.model.errors import EnvironmentFault, UserError
+
+VARIABLE = "LAMP_STATE_DIR"
+
+
+def state_root() -> Path:
+    """Return the folder that holds the state of all systems of this user."""
+    chosen = os.environ.get(VARIABLE)
+    if chosen:
+        return Path(chosen).absolute()
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "lamplighter"
+
+
+def state_of(system: str) -> Path:
+    """Return the folder of one system's state; it need not exist."""
+    return state_root() / system
+
+
+def prepare(state: Path) -> None:
+    """Make the state folder, for this user only.
+
+    Raises:
+        EnvironmentFault: it cannot be written (`state-not-writable`); nothing has been started.
+    """
+    probe = state / ".writable"
+    try:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise EnvironmentFault(
+            f"cannot write to the state folder {state}: {error.strerror}",
+            code="state-not-writable",
+            mend=f"set {VARIABLE} to a folder that you may write to",
+        ) from error
+
+
+def only_system() -> str:
+    """Return the name of the one system that has state here.
+
+    Raises:
+        UserError: there is none, or more than one (`which-system`).
+    """
+    root = state_root()
+    found = sorted(each.name for each in root.iterdir() if each.is_dir()) if root.is_dir() else []
+    if len(found) == 1:
+        return found[0]
+    listed = ", ".join(found) or "none"
+    raise UserError(
+        f"there is no lamp.yaml here, and it is not clear which system is meant (here: {listed})",
+        code="which-system",
+        mend="go to the folder of the spec, or name it: --spec FILE or --system NAME",
+    )

@@ -1,0 +1,1 @@
+"""The command line: parse, submit, render. No decisions."""

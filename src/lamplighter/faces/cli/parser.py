@@ -1,0 +1,160 @@
+"""The command line's grammar: commands, options, help with an example for each. Imports nothing slow."""
+
+import argparse
+from collections.abc import Callable, Sequence
+
+from lamplighter import __version__
+
+Add = Callable[[argparse.ArgumentParser], None]
+
+EXIT_CODES = """exit codes:
+  0  done, or nothing to change      4  this machine: port taken, folder read-only, part missing
+  1  a fault of Lamplighter          5  held: no record can be kept (disk full)
+  2  what was asked is wrong         6  another maintainer holds the system
+  3  there are changes (plan), or    7  a target answered with a fault
+     the facts have changed (apply)"""
+
+
+class _Commands:
+    """Collects sub-commands with the options that all of them have."""
+
+    def __init__(self, root: argparse.ArgumentParser) -> None:
+        self._under = root.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def add(self, name: str, what: str, example: str, *options: Add) -> None:
+        command = self._under.add_parser(
+            name,
+            help=what,
+            description=what[0].upper() + what[1:] + ".",
+            epilog=f"example:\n  {example}\n\n{EXIT_CODES}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        for option in (*options, _json):
+            option(command)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the whole grammar."""
+    root = argparse.ArgumentParser(
+        prog="lamp",
+        description="Lamplighter takes a research prototype and keeps it running.",
+        epilog=f"start with:\n  lamp init && lamp up\n\n{EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    root.add_argument("--version", action="version", version=f"lamp {__version__}")
+    commands = _Commands(root)
+    _before(commands)
+    _running(commands)
+    _looking_back(commands)
+    return root
+
+
+def _before(commands: _Commands) -> None:
+    commands.add(
+        "init",
+        "look at the prototype in this folder and write a first lamp.yaml",
+        "lamp init",
+        _argument("folder", nargs="?", default=".", help="the prototype's folder (default: this one)"),
+        _flag("--force", "overwrite a lamp.yaml that is there"),
+    )
+    commands.add("check", "check lamp.yaml; every fault with its place and mend", "lamp check", *_PROJECT)
+    commands.add(
+        "plan",
+        "show what `up` would change, in which order, and the risk; touch nothing",
+        "lamp plan --out plan.json",
+        *_PROJECT,
+        _argument("--out", metavar="FILE", help="write the plan, for `lamp apply`"),
+    )
+    commands.add(
+        "apply",
+        "carry out a plan; refused if the facts it was made from have changed",
+        "lamp apply plan.json",
+        _argument("plan", metavar="PLAN", help="a file that `lamp plan --out` wrote"),
+        *_PROJECT,
+        _WAIT,
+    )
+    commands.add("help", "explain an error code or a finding", "lamp help unknown-workload", _TOPIC)
+
+
+def _running(commands: _Commands) -> None:
+    commands.add(
+        "up",
+        "plan, confirm, apply and maintain; Ctrl-C detaches",
+        "lamp up -d -y",
+        *_PROJECT,
+        _flag("-d", "return once the system is up; the maintainer goes on", dest="detach"),
+        _flag("-y", "do not ask", dest="yes"),
+        _WAIT,
+    )
+    commands.add("status", "show what runs, how it stands, and what is not known", "lamp status", *_PROJECT)
+    commands.add(
+        "logs",
+        "show what the replicas of a workload write",
+        "lamp logs -f search",
+        _argument("name", metavar="NAME", help="a service"),
+        _flag("-f", "go on as new lines come", dest="follow"),
+        _argument("--tail", type=int, default=100, metavar="N", help="lines of each replica (default: 100)"),
+        *_PROJECT,
+    )
+    commands.add(
+        "approve", "let an action pass that waits for a person", "lamp approve 3fa29c", _ACTION, *_PROJECT
+    )
+    commands.add(
+        "rollback",
+        "bring a service back to an earlier release",
+        "lamp rollback search",
+        _argument("name", metavar="NAME", help="a service"),
+        _argument("--to", metavar="RELEASE", default="", help="the release (default: the stable one before)"),
+        *_PROJECT,
+        _WAIT,
+    )
+    commands.add("down", "drain and end everything of the system", "lamp down", *_PROJECT, _WAIT)
+
+
+def _looking_back(commands: _Commands) -> None:
+    commands.add(
+        "ledger",
+        "show what was asked, decided, done and verified",
+        "lamp ledger --verify",
+        *_PROJECT,
+        _flag("--verify", "check the chain and its anchors"),
+        _argument("--since", type=int, default=0, metavar="N", help="from entry N on"),
+        _argument("--last", type=int, default=0, metavar="N", help="the last N entries only"),
+    )
+    commands.add(
+        "explain", "say why an action was taken, or was not", "lamp explain 3fa29c", _ACTION, *_PROJECT
+    )
+    commands.add(
+        "replay",
+        "make every recorded decision again; or see what another policy would have decided",
+        "lamp replay --policy stricter.yaml",
+        *_PROJECT,
+        _argument("--from", dest="first", type=int, default=0, metavar="PASS", help="the first pass"),
+        _argument("--to", dest="last", type=int, default=None, metavar="PASS", help="the last pass"),
+        _argument("--policy", metavar="FILE", help="a part of a spec, laid over the recorded one"),
+        _argument("--recording", metavar="FILE", help="a recording from elsewhere"),
+    )
+
+
+def _argument(*names: str, **options: object) -> Add:
+    def add(command: argparse.ArgumentParser) -> None:
+        command.add_argument(*names, **options)  # type: ignore[arg-type]
+
+    return add
+
+
+def _flag(name: str, what: str, dest: str = "") -> Add:
+    return _argument(name, action="store_true", help=what, **({"dest": dest} if dest else {}))
+
+
+_json = _flag("--json", "print JSON, for programs")
+_ACTION = _argument("action", metavar="ACTION", help="an action's id, as `status` and `ledger` show it")
+_TOPIC = _argument("topic", metavar="CODE", nargs="?", default="", help="a code (default: list all)")
+_WAIT = _argument(
+    "--wait", type=float, default=300.0, metavar="S", help="longest wait, in seconds (default: 300)"
+)
+_PROJECT: Sequence[Add] = (
+    _argument("--spec", metavar="FILE", default="", help="the spec (default: lamp.yaml here)"),
+    _argument("--system", metavar="NAME", default="", help="a system by name, where there is no spec"),
+    _argument("--site", metavar="SITE", default="", help="a site of the spec (default: its default_site)"),
+)
