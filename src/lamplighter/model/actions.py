@@ -28,6 +28,12 @@ class Ready(Value, tag="ready"):
     at_least: int
 
 
+class Serving(Value, tag="serving"):
+    """The replica passes its health checks."""
+
+    replica: str
+
+
 class Broken(Value, tag="broken"):
     """The replica is proven gone, or is known to fail its checks; unknown is neither."""
 
@@ -48,7 +54,7 @@ class Shares(Value, tag="shares"):
 
 
 class Configured(Value, tag="configured"):
-    """The target was last configured with the system of this digest."""
+    """The target was last configured with the system of this digest; empty: it runs nothing of it."""
 
     digest: str
 
@@ -59,7 +65,7 @@ class Heard(Value, tag="heard"):
     source: str
 
 
-Condition = Live | Ready | Broken | Gone | Shares | Configured | Heard
+Condition = Live | Ready | Serving | Broken | Gone | Shares | Configured | Heard
 
 # --- actions
 

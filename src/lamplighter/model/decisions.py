@@ -19,7 +19,14 @@ class Priority(IntEnum):
 
 
 class Proposal(Value):
-    """What a controller wants done to one subject (a workload's name, a replica's id, or `gateway`)."""
+    """What a controller wants done to one subject.
+
+    A subject is what only one hand may hold at a time: `workload/release` (how many replicas), a
+    workload's name (how its traffic is shared), a replica's id, `gateway`, or `records`.
+
+    `capacity` is the workload's new total of replicas, where the proposal changes it. `ordered_by`
+    names the person whose explicit order (down, rollback) this carries out; empty for the loop's own.
+    """
 
     controller: str
     priority: Priority
@@ -27,6 +34,8 @@ class Proposal(Value):
     action: Action
     contract: Contract
     because: str
+    capacity: int | None = None
+    ordered_by: str = ""
 
 
 class Verdict(Value):
@@ -34,6 +43,13 @@ class Verdict(Value):
 
     findings: tuple[Finding, ...] = ()
     proposals: tuple[Proposal, ...] = ()
+
+
+class Refusal(Value):
+    """Why a decision must not be applied after all: the facts have moved on since it was made."""
+
+    code: str
+    detail: str
 
 
 class Lost(Value):

@@ -1,7 +1,7 @@
 """History: all that the loop remembers, folded from its recording.
 
 Bounded, and rebuilt by any successor from the recording alone. Controllers read it and keep no state
-of their own; only the engine's fold makes a new one.
+of their own; only the engine's fold makes a new one. A dict in it is never changed in place.
 """
 
 from typing import Literal
@@ -13,72 +13,107 @@ from lamplighter.model.value import Instant, Value
 
 
 class Sample(Value):
-    """The load on a workload over one interval: the mean where known, and how many readings."""
+    """The load on a workload over one interval: the mean of what was known in `readings` readings.
+
+    `at` is when the interval began. `in_flight` counts requests that wait in a queue too. `ready` is
+    the mean number of replicas that could serve.
+    """
 
     at: Instant
     in_flight: float | None = None
     rate_per_s: float | None = None
     latency_p99_s: float | None = None
     cpu: float | None = None
-    ready: int = 0
+    ready: float = 0.0
+    readings: int = 1
 
 
 class RolloutState(Value):
-    """A rollout under way: from `stable` (empty for the first release) to `candidate`.
+    """A rollout: from `stable` (empty for the first release) to `candidate`.
 
-    `step` is the index of the step that is applied or being applied, -1 before the first;
-    `step_since` when its postcondition held (None: not yet). `verdict` ends it.
+    `step` is the index of the step that is applied or being applied; `step_since` when it was reached
+    (None: not yet). `shortfall_since`: since when the candidate has had fewer ready replicas than its
+    traffic needs. `crashes` counts candidates that ended soon after their start. `at_once`: straight
+    to all traffic, no bake (a rollback). `verdict` ends it; the value is kept until the next one.
     """
 
     candidate: str
     stable: str = ""
     started_at: Instant = 0.0
-    step: int = -1
+    by: str = ""
+    at_once: bool = False
+    step: int = 0
     step_since: Instant | None = None
-    verdict: Literal["", "promoted", "failed", "rolled-back"] = ""
+    shortfall_since: Instant | None = None
+    crashes: int = 0
+    verdict: Literal["", "promoted", "failed", "rolled-back", "superseded"] = ""
+    ended_at: Instant | None = None
     reason: str = ""
 
 
 class WorkloadHistory(Value):
     """What is remembered of one workload.
 
-    `wanted`: live replicas settled for each release. `ordinal`: the number of the next replica id.
-    `not_ready_since`, `unknown_since`: since when each replica has been known not to be ready, or has
-    not been known at all. `was_ready`: replicas that have passed their checks at least once.
+    Numbers: `capacity` is the settled total of replicas that its load needs, `wanted` how many of each
+    release are settled to live; `ordinal` is the number of the next replica id, `acts` counts actions.
+    Replicas, by id: `first_ready` (when each first passed its checks), `not_ready_since`,
+    `unknown_since`, `over_memory_since`; `ended` (when each was seen to have ended), `replaced` (which
+    one took its place), `attempts` (when predecessors in the same place failed soon or were replaced
+    alive). `restores`: when replicas that had vanished without a trace were started again.
+    `drain_s` is kept for a workload that has left the spec.
     """
 
     stable: str = ""
     earlier: tuple[str, ...] = ()
     rollout: RolloutState | None = None
+    capacity: int = 0
     wanted: dict[str, int] = {}
     ordinal: int = 1
-    repairs: tuple[Instant, ...] = ()
+    acts: int = 0
+    drain_s: float = 30.0
     samples: tuple[Sample, ...] = ()
+    first_ready: dict[str, Instant] = {}
     not_ready_since: dict[str, Instant] = {}
     unknown_since: dict[str, Instant] = {}
-    was_ready: tuple[str, ...] = ()
+    over_memory_since: dict[str, Instant] = {}
+    ended: dict[str, Instant] = {}
+    replaced: dict[str, str] = {}
+    attempts: dict[str, tuple[Instant, ...]] = {}
+    repairs: tuple[Instant, ...] = ()
+    restores: tuple[Instant, ...] = ()
     scaled_up_at: Instant | None = None
     scaled_down_at: Instant | None = None
 
 
 class Pending(Value):
-    """An action on its way: decided, applied, or waiting for its postcondition to hold."""
+    """An action on its way: decided (no answer yet), or applied and waiting for its postcondition.
+
+    `since` is when it was decided, then when it was applied; `tried_at` when it was last handed to
+    the target, `attempts` how often.
+    """
 
     decision: Decision
-    state: Literal["decided", "applied", "undoing"] = "decided"
+    state: Literal["decided", "applied"] = "decided"
     since: Instant = 0.0
-    attempts: int = 0
+    tried_at: Instant = 0.0
+    attempts: int = 1
     outcome: OutcomeState | None = None
     detail: str = ""
 
 
 class Closed(Value):
-    """How an action ended: its postcondition held, failed (and was undone or not), or it was overtaken."""
+    """How an action ended: its postcondition held, failed (and was undone or not), or it was overtaken.
+
+    `refused`: the target would not do it; `lapsed`: the facts moved on before it was applied, or before
+    a person answered.
+    """
 
     action: str
     at: Instant
     result: Literal["verified", "failed", "undone", "superseded", "refused", "lapsed"]
     detail: str = ""
+    subject: str = ""
+    kind: str = ""
 
 
 class Acted(Value):
@@ -99,7 +134,11 @@ class Approval(Value):
 
 
 class History(Value):
-    """Everything remembered. `system` is the spec in force; `stopping` once `down` was asked for."""
+    """Everything remembered. `system` is the spec in force; `stopping` once `down` was asked for.
+
+    `acts` counts actions on the gateway and the records, as each workload's own `acts` does.
+    `handed_over`: since when a person has been asked to look after a subject.
+    """
 
     system: System | None = None
     workloads: dict[str, WorkloadHistory] = {}
@@ -109,5 +148,7 @@ class History(Value):
     acted: tuple[Acted, ...] = ()
     closed: tuple[Closed, ...] = ()
     handed_over: dict[str, Instant] = {}
+    acts: int = 0
     stopping: Instant | None = None
+    stopped_by: str = ""
     stopped: bool = False

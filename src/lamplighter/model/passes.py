@@ -30,5 +30,4 @@ class Result(Value):
     findings: tuple[Finding, ...] = ()
     answers: tuple[Answer, ...] = ()
     closed: tuple[Closed, ...] = ()
-    undo: tuple[Decision, ...] = ()
     retries: tuple[str, ...] = ()
