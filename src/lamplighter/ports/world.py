@@ -6,6 +6,7 @@ from typing import Protocol
 from lamplighter.model.actions import Action, Outcome
 from lamplighter.model.facts import Facts, Load
 from lamplighter.model.findings import Finding
+from lamplighter.model.history import History
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.system import System
 from lamplighter.model.value import Instant, Value
@@ -130,11 +131,23 @@ class LedgerEntry(Value):
     digest: str
 
 
+class LedgerLine(Value):
+    """What a ledger entry is to say: a kind, what it is about (an id), and the rest."""
+
+    kind: str
+    subject: str
+    body: dict[str, object]
+
+
 class Ledger(Protocol):
     """Append-only, hash-chained record of what was asked, decided, done and verified."""
 
     def append(self, kind: str, subject: str, body: dict[str, object]) -> LedgerEntry:
         """Append an entry, synced to disk before returning. Raises HeldError when it cannot be."""
+        ...
+
+    def extend(self, lines: Sequence[LedgerLine]) -> Sequence[LedgerEntry]:
+        """Append several entries, all or none, synced once. Raises HeldError when that cannot be."""
         ...
 
     def entries(self, *, since: int = 0) -> Iterator[LedgerEntry]:
@@ -154,15 +167,37 @@ class Recorded(Value):
     result: Result | None
 
 
+class Remembered(Value):
+    """Where a recording ends: its newest pass, and the history after it (None if that was deleted)."""
+
+    recorded: Recorded
+    history: History | None
+
+
 class Recordings(Protocol):
     """The loop's inputs, pass by pass, so that every decision can be made again."""
 
-    def write(self, inputs: Inputs, result: Result) -> int:
-        """Record a pass and return its number. Raises HeldError when it cannot be written."""
+    def write(self, inputs: Inputs, result: Result, *, before: History, after: History) -> int:
+        """Record a pass, with the history that it began and ended with; return its number.
+
+        Raises HeldError when it cannot be written; the next one that can stands on its own.
+        """
         ...
 
     def passes(self, *, first: int = 0, last: int | None = None) -> Iterator[Recorded]:
         """Yield recorded passes in order."""
+        ...
+
+    def start(self, number: int) -> tuple[int, History] | None:
+        """Return the newest pass at or before `number` that replay can start from, and its history."""
+        ...
+
+    def latest(self) -> Remembered | None:
+        """Return the newest pass with the history that it ended with; None before the first."""
+        ...
+
+    def writable(self) -> bool:
+        """Return whether the next pass could still be recorded."""
         ...
 
 
