@@ -27,8 +27,8 @@ __all__ = ["MODULES", "Passage", "gather", "sources"]
 # A bounded choice: what people ask about, 3 MB of source. More makes the start slower, not better.
 MODULES = (  # noqa: SIM905 - names, one after another, read better than eighty quoted ones
     "_pydatetime abc argparse asyncio/locks asyncio/queues asyncio/runners asyncio/streams "
-    "asyncio/subprocess asyncio/taskgroups asyncio/tasks asyncio/timeouts base64 bisect bz2 calendar cmd code "
-    "collections/__init__ concurrent/futures/_base concurrent/futures/process "
+    "asyncio/subprocess asyncio/taskgroups asyncio/tasks asyncio/timeouts base64 bisect bz2 calendar "
+    "cmd code collections/__init__ concurrent/futures/_base concurrent/futures/process "
     "concurrent/futures/thread configparser contextlib copy csv dataclasses datetime difflib "
     "email/message email/utils enum filecmp fileinput fnmatch fractions functools getpass "
     "glob graphlib gzip hashlib heapq hmac html/__init__ html/parser http/client "

@@ -71,6 +71,7 @@ def test_until_the_index_is_loaded_it_is_not_healthy(start: Any) -> None:
             seen.add(server.request("/healthz")[0])
         time.sleep(0.02)
     assert {503, 200} == seen
+    assert server.request("/healthz")[1]["loaded_ms"] >= 2000
 
 
 def test_a_wrong_variable_ends_the_start_with_its_name(start: Any) -> None:
