@@ -1,0 +1,86 @@
+"""Frames: a sequence of values as bytes, each as its difference from the one before, compressed.
+
+The first frame of a sequence holds its value whole. Each later one is deflated with the frame before as
+dictionary, since passes resemble each other. `FrameWriter` and `FrameReader` walk a sequence in step.
+"""
+
+import zlib
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from lamplighter.adapters.delta import NOTHING, apply, delta
+from lamplighter.model.value import Value, encode
+
+WINDOW_BITS = 12
+"""4 KiB: frames of a quiet pass are a few hundred bytes, and a small window is quick to set up."""
+LEVEL = 6
+
+V = TypeVar("V", bound=Value)
+
+
+class FrameWriter:
+    """Writes one sequence. Nothing is taken for written until `keep` says so."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Value, bytes] | None = None
+        self._next: tuple[Value, bytes] | None = None
+
+    def frame(self, value: Value, *, whole: bool) -> bytes:
+        """Return the frame of the next value; empty if it equals the one before."""
+        if whole or self._last is None:
+            raw = encode(value)
+            self._next = (value, b"")
+            return deflated(raw)
+        before, dictionary = self._last
+        operation = delta(before, value)
+        if operation is NOTHING:
+            self._next = self._last
+            return b""
+        raw = encode(operation)
+        self._next = (value, raw)
+        return deflated(raw, dictionary)
+
+    def keep(self) -> None:
+        """Take the last frame for written; the next one follows on it."""
+        self._last = self._next
+
+
+class FrameReader(Generic[V]):
+    """Reads one sequence back, from a whole frame on."""
+
+    def __init__(self, kind: type[V]) -> None:
+        self._kind = kind
+        self._state: Any = None
+        self._dictionary = b""
+        self._value: V | None = None
+
+    def read(self, frame: bytes | None, *, whole: bool) -> None:
+        """Take the next frame. One that was deleted (None) leaves the rest unknown up to a whole one."""
+        if frame is None or (self._state is None and not whole):
+            self._state = self._value = None
+        elif whole:
+            self._state, self._dictionary, self._value = msgspec.json.decode(inflated(frame)), b"", None
+        elif frame:
+            raw = inflated(frame, self._dictionary)
+            self._state = apply(self._state, msgspec.json.decode(raw))
+            self._dictionary, self._value = raw, None
+
+    def value(self) -> V | None:
+        """Return the value as it stands; None where it was deleted."""
+        if self._value is None and self._state is not None:
+            self._value = msgspec.json.decode(encode(self._state), type=self._kind)
+        return self._value
+
+
+def deflated(raw: bytes, dictionary: bytes = b"") -> bytes:
+    """Return `raw` compressed."""
+    size = WINDOW_BITS if dictionary or len(raw) < 2**WINDOW_BITS else zlib.MAX_WBITS
+    deflater = zlib.compressobj(LEVEL, zlib.DEFLATED, -size, 8, zlib.Z_DEFAULT_STRATEGY, dictionary)
+    return deflater.compress(raw) + deflater.flush()
+
+
+def inflated(frame: bytes, dictionary: bytes = b"") -> bytes:
+    """Return what `deflated` was given. Raises zlib.error if the frame or its dictionary is damaged."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS, zdict=dictionary)
+    return inflater.decompress(frame) + inflater.flush()

@@ -1,0 +1,272 @@
+"""Recordings in SQLite: what the loop saw, pass by pass, in groups that each stand on their own.
+
+A group begins with whole values and the history before it; the passes after it are differences. Old
+groups are dropped whole, by bytes and by age, and the newest never is. What came out of a pass can be
+deleted (`forget_results`) and is then made again from what went in.
+"""
+
+import sqlite3
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from lamplighter.adapters.database import Database
+from lamplighter.adapters.frames import FrameReader, FrameWriter, deflated, inflated
+from lamplighter.model.errors import EnvironmentFault, HeldError
+from lamplighter.model.history import History
+from lamplighter.model.passes import Inputs, Result
+from lamplighter.model.value import Value, encode
+from lamplighter.ports import Recorded, Remembered
+
+FILE = "recording.sqlite"
+
+_GROUPS = """CREATE TABLE groups(
+    first INTEGER PRIMARY KEY, at REAL NOT NULL, wall REAL NOT NULL, bytes INTEGER NOT NULL,
+    before BLOB NOT NULL)"""
+_PASSES = "CREATE TABLE passes(number INTEGER PRIMARY KEY, inputs BLOB NOT NULL, result BLOB, after BLOB)"
+_NOTES = "CREATE TABLE notes(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
+SCHEMA: Final = ((_GROUPS, _PASSES, _NOTES),)
+
+
+class Limits(Value):
+    """How much to keep: bytes of the file, age of a group in seconds, and passes in a group."""
+
+    total_bytes: int = 256 * 2**20
+    age_s: float = 30 * 86_400.0
+    group_passes: int = 120
+    group_bytes: int = 2**20
+
+
+class SqliteRecordings:
+    """The recording of one system. One process writes, any number read."""
+
+    def __init__(self, path: Path, *, limits: Limits | None = None, read_only: bool = False) -> None:
+        """Open the recording.
+
+        Raises:
+            EnvironmentFault: it cannot be read, or a newer version wrote it.
+            HeldError: the disk is full and it could not be made.
+        """
+        self._limits = limits or Limits()
+        self._database = Database(path, SCHEMA, read_only=read_only)
+        self._writers = (FrameWriter(), FrameWriter(), FrameWriter())
+        self._in_group = 0
+        self._group_bytes = 0
+        self._whole = True
+        self._number = self._newest()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def write(self, inputs: Inputs, result: Result, *, before: History, after: History) -> int:
+        """Record a pass and return its number; see `Recordings`.
+
+        Passes that decide or answer something survive a power cut; the others at least this process.
+        """
+        try:
+            return self._write(inputs, result, before, after)
+        except HeldError:
+            self._whole = True
+            if self._drop_oldest():
+                return self._write(inputs, result, before, after)
+            raise
+
+    def passes(self, *, first: int = 0, last: int | None = None) -> Iterator[Recorded]:
+        """Yield recorded passes in order. One whose result was deleted has None for it.
+
+        Raises:
+            EnvironmentFault: a frame is damaged; it says which pass.
+        """
+        readers = _Readers()
+        for number, inputs, result, after, whole in self._frames(self._group_of(first), last):
+            readers.read(number, (inputs, result, after), whole=whole)
+            if number >= first:
+                yield readers.recorded(number)
+
+    def start(self, number: int) -> tuple[int, History] | None:
+        """Return the first pass of the group that `number` is in, and the history before it."""
+        first = self._group_of(number)
+        rows = self._database.rows("SELECT before FROM groups WHERE first = ?", first)
+        if not rows:
+            return None
+        return first, msgspec.json.decode(inflated(_bytes(rows[0][0])), type=History)
+
+    def latest(self) -> Remembered | None:
+        """Return the newest pass with the history after it; None before the first."""
+        readers, number = _Readers(), 0
+        for number, inputs, result, after, whole in self._frames(self._group_of(self._newest()), None):
+            readers.read(number, (inputs, result, after), whole=whole)
+        if not number:
+            return None
+        return Remembered(recorded=readers.recorded(number), history=readers.after.value())
+
+    def starts(self) -> list[tuple[int, float, float]]:
+        """Return each group's first pass, its instant and its wall time (seconds since 1970)."""
+        rows = self._database.rows("SELECT first, at, wall FROM groups ORDER BY first")
+        return [(_int(first), float(str(at)), float(str(wall))) for first, at, wall in rows]
+
+    def writable(self) -> bool:
+        """Return whether the next pass could still be recorded."""
+        return self._database.writable() or len(self.starts()) > 1
+
+    @property
+    def starved(self) -> bool:
+        """Whether the disk is full and the reserve is being used."""
+        return self._database.starved
+
+    @property
+    def total_bytes(self) -> int:
+        """The bytes of all frames kept."""
+        held = self._database.rows("SELECT coalesce(sum(bytes), 0) FROM groups")
+        return _int(held[0][0]) + self._group_bytes
+
+    def note(self, name: str, value: str) -> None:
+        """Keep a small text with the recording (the clock's offset, say)."""
+        with self._database.transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, value))
+
+    def noted(self, name: str) -> str:
+        """Return a text that was kept, or an empty one."""
+        rows = self._database.rows("SELECT value FROM notes WHERE name = ?", name)
+        return str(rows[0][0]) if rows else ""
+
+    def forget_results(self) -> None:
+        """Delete everything that came out of the passes; what went in stays."""
+        with self._database.transaction() as connection:
+            connection.execute("UPDATE passes SET result = NULL, after = NULL")
+
+    def continue_from(self, number: int) -> None:
+        """Give the next pass at least this number (what another store already refers to)."""
+        self._number = max(self._number, number - 1)
+
+    def _write(self, inputs: Inputs, result: Result, before: History, after: History) -> int:
+        whole = self._whole or self._in_group >= self._limits.group_passes or self._group_is_large()
+        number = self._number + 1
+        frames = [
+            writer.frame(value, whole=whole)
+            for writer, value in zip(self._writers, (inputs, result, after), strict=True)
+        ]
+        with self._database.transaction(durable=_matters(inputs, result)) as connection:
+            if whole:
+                self._begin_group(connection, number, inputs, before)
+            connection.execute("INSERT INTO passes VALUES (?, ?, ?, ?)", (number, *frames))
+        for writer in self._writers:
+            writer.keep()
+        self._whole = False
+        self._number = number
+        self._in_group = 1 if whole else self._in_group + 1
+        self._group_bytes = (0 if whole else self._group_bytes) + sum(map(len, frames))
+        return number
+
+    def _group_is_large(self) -> bool:
+        return self._group_bytes > self._limits.group_bytes
+
+    def _begin_group(
+        self, connection: sqlite3.Connection, number: int, inputs: Inputs, before: History
+    ) -> None:
+        """Close the group before, drop what is too old or too much, and begin one at this pass."""
+        connection.execute(
+            "UPDATE groups SET bytes = (SELECT coalesce(sum(length(inputs) + coalesce(length(result), 0)"
+            " + coalesce(length(after), 0)), 0) FROM passes WHERE number >= first) + length(before)"
+            " WHERE first = (SELECT max(first) FROM groups)"
+        )
+        row = (number, inputs.now, time.time(), 0, deflated(encode(before)))
+        connection.execute("INSERT INTO groups VALUES (?, ?, ?, ?, ?)", row)
+        groups = connection.execute("SELECT first, at, bytes FROM groups ORDER BY first DESC").fetchall()
+        kept = 0
+        for first, at, size in groups[1:]:
+            kept += size
+            if kept > self._limits.total_bytes or inputs.now - at > self._limits.age_s:
+                _drop_through(connection, first, groups)
+                break
+
+    def _drop_oldest(self) -> bool:
+        """Make room on a full disk: drop the oldest group, unless it is the newest too."""
+        starts = self.starts()
+        if len(starts) < 2:  # noqa: PLR2004 - the newest one is kept
+            return False
+        try:
+            with self._database.transaction() as connection:
+                connection.execute("DELETE FROM passes WHERE number < ?", (starts[1][0],))
+                connection.execute("DELETE FROM groups WHERE first < ?", (starts[1][0],))
+        except HeldError:
+            return False
+        return True
+
+    def _newest(self) -> int:
+        rows = self._database.rows("SELECT coalesce(max(number), 0) FROM passes")
+        return _int(rows[0][0])
+
+    def _group_of(self, number: int) -> int:
+        rows = self._database.rows(
+            "SELECT coalesce((SELECT max(first) FROM groups WHERE first <= ?), min(first), 0) FROM groups",
+            number,
+        )
+        return _int(rows[0][0])
+
+    def _frames(self, first: int, last: int | None) -> Iterator[tuple[int, bytes, bytes, bytes, bool]]:
+        """Yield frames in small batches, so that no snapshot keeps the writer's log from folding in."""
+        following = first
+        while True:
+            rows = self._database.rows(
+                "SELECT number, inputs, result, after, EXISTS (SELECT 1 FROM groups WHERE first = number)"
+                " FROM passes WHERE number >= ? AND number <= ? ORDER BY number LIMIT 200",
+                following,
+                2**62 if last is None else last,
+            )
+            if not rows:
+                return
+            for number, inputs, result, after, whole in rows:
+                yield _int(number), inputs, result, after, bool(whole)  # type: ignore[misc]
+            following = _int(rows[-1][0]) + 1
+
+
+class _Readers:
+    """The three sequences of a recording, read in step."""
+
+    def __init__(self) -> None:
+        self.inputs = FrameReader(Inputs)
+        self.result = FrameReader(Result)
+        self.after = FrameReader(History)
+
+    def read(self, number: int, frames: tuple[bytes, bytes, bytes], *, whole: bool) -> None:
+        try:
+            for reader, frame in zip((self.inputs, self.result, self.after), frames, strict=True):
+                reader.read(frame, whole=whole)  # type: ignore[attr-defined]
+        except (zlib.error, msgspec.MsgspecError, LookupError, TypeError, AttributeError) as error:
+            raise EnvironmentFault(
+                f"pass {number} of the recording is damaged: {error}",
+                code="recording-damaged",
+                mend="replay a range that leaves out this pass and those up to the next group",
+            ) from error
+
+    def recorded(self, number: int) -> Recorded:
+        inputs = self.inputs.value()
+        assert inputs is not None, f"pass {number} has no inputs"
+        return Recorded(number=number, inputs=inputs, result=self.result.value())
+
+
+def _matters(inputs: Inputs, result: Result) -> bool:
+    return bool(inputs.intents or inputs.outcomes or result.decisions or result.closed or result.retries)
+
+
+def _drop_through(connection: sqlite3.Connection, last: int, groups: list[tuple[int, float, int]]) -> None:
+    """Drop the group that begins at `last` and all before it. `groups` is newest first."""
+    following = min(first for first, _, _ in groups if first > last)
+    connection.execute("DELETE FROM passes WHERE number < ?", (following,))
+    connection.execute("DELETE FROM groups WHERE first < ?", (following,))
+
+
+def _int(value: object) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+def _bytes(value: object) -> bytes:
+    assert isinstance(value, bytes)
+    return value
