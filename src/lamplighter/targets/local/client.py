@@ -1,0 +1,143 @@
+"""The way to the supervisor: one connection a request, each with a deadline; started if it is not there."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from lamplighter.model.errors import EnvironmentFault, UnreachableError
+from lamplighter.targets.local.supervisor.protocol import Hint, Op, Reply, Request, Watch, frame, read_frame
+
+SOCKET = "supervisor.sock"
+MODULE = "lamplighter.targets.local.supervisor"
+ASK_DEADLINE_S = 2.0
+"""An answer takes about a millisecond; one that takes this long is taken for silence."""
+START_DEADLINE_S = 10.0
+"""A supervisor is there in 0.2 s on an idle machine."""
+CONNECT_AGAIN_S = 0.02
+PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
+"""Of the maintainer's environment; the rest may hold secrets, and none of it concerns the supervisor."""
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Message = TypeVar("Message", bound=msgspec.Struct)
+
+
+class Client:
+    """Speaks to the supervisor of one system."""
+
+    def __init__(self, state_dir: Path, system: str) -> None:
+        """Take the system's state folder and name; nothing is opened."""
+        self._state_dir = state_dir
+        self._system = system
+        self._starting = asyncio.Lock()
+
+    @property
+    def expected(self) -> bool:
+        """Whether this system has (or had, and never dismantled) a supervisor."""
+        folder = self._state_dir / "supervisor"
+        return (folder / "state.json").exists() or (folder / SOCKET).exists()
+
+    async def ask(
+        self, op: Op, *, token: int = 0, action_id: str = "", deadline_s: float = ASK_DEADLINE_S
+    ) -> Reply:
+        """Send a request and return its reply.
+
+        Raises:
+            UnreachableError: no supervisor, or no reply in time; it may have been carried out.
+        """
+        request = Request(op=op, token=token, action_id=action_id)
+        try:
+            async with asyncio.timeout(deadline_s), self._connected() as (reader, writer):
+                writer.write(frame(request))
+                await writer.drain()
+                return msgspec.json.decode(await read_frame(reader), type=Reply)
+        except (OSError, asyncio.IncompleteReadError, ValueError) as error:
+            why = f"no answer within {deadline_s:g} s" if isinstance(error, TimeoutError) else str(error)
+            raise UnreachableError(f"the supervisor does not answer: {why}") from error
+
+    async def watch(self) -> AsyncIterator[str]:
+        """Yield hints until the supervisor goes away; ends at once if there is none."""
+        try:
+            async with self._connected() as (reader, writer):
+                writer.write(frame(Request(op=Watch())))
+                await writer.drain()
+                while True:
+                    yield msgspec.json.decode(await read_frame(reader), type=Hint).subject
+        except (OSError, asyncio.IncompleteReadError, ValueError):
+            return
+
+    async def ensure(self) -> None:
+        """Have a supervisor that answers, starting one if there is none. Exactly one results.
+
+        Raises:
+            EnvironmentFault: it cannot be started here (`supervisor-not-started`).
+        """
+        async with self._starting:
+            if await self._answers():
+                return
+            deadline = asyncio.get_running_loop().time() + START_DEADLINE_S
+            while asyncio.get_running_loop().time() < deadline:
+                await self._start()
+                for _ in range(10):
+                    if await self._answers():
+                        return
+                    await asyncio.sleep(CONNECT_AGAIN_S)
+            raise self._not_started("it does not answer")
+
+    async def _answers(self) -> bool:
+        try:
+            async with self._connected():
+                return True
+        except OSError:
+            return False
+
+    async def _start(self) -> None:
+        """Run the starter; it returns when the supervisor is in the background and on its own."""
+        env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", MODULE, str(self._state_dir), self._system),
+            env={**env, "MALLOC_ARENA_MAX": "1"},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        _, said = await process.communicate()
+        if process.returncode not in (0, _ANOTHER_IS_THERE):
+            raise self._not_started(said.decode(errors="replace").strip().splitlines()[-1:] or ["no reason"])
+
+    def _not_started(self, why: object) -> EnvironmentFault:
+        words = why[0] if isinstance(why, list) else why
+        return EnvironmentFault(
+            f"the supervisor of {self._system} could not be started: {words}",
+            code="supervisor-not-started",
+            mend=f"look at {self._state_dir / 'logs' / 'supervisor.log'}",
+        )
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Streams]:
+        """Connect through the folder's descriptor: its path may be longer than a socket's may be."""
+        place = os.open(self._state_dir / "supervisor", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            end.connect(f"/proc/self/fd/{place}/{SOCKET}")
+            end.setblocking(False)
+        except OSError:
+            end.close()
+            raise
+        finally:
+            os.close(place)
+        reader, writer = await asyncio.open_unix_connection(sock=end)
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+
+
+_ANOTHER_IS_THERE = 3

@@ -1,0 +1,87 @@
+"""Start a supervisor: `python -m lamplighter.targets.local.supervisor FOLDER SYSTEM`.
+
+Returns to the caller as soon as it is certain that there is one: this one, in the background, or
+another that holds the lock already (exit code 3).
+"""
+
+import asyncio
+import fcntl
+import os
+import resource
+import signal
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from lamplighter.targets.local.supervisor.core import Supervisor
+from lamplighter.targets.local.supervisor.server import SOCKET, bind, serve
+
+ANOTHER_IS_THERE = 3
+_FILES_MAX = 65_536
+
+
+def main() -> int:
+    """Take the lock, go into the background, and supervise until dismantled or told to go."""
+    folder, system = Path(sys.argv[1]), sys.argv[2]
+    for name in ("supervisor", "gateway", "logs"):
+        (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = os.open(folder / "supervisor" / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return ANOTHER_IS_THERE
+    if os.fork():
+        os._exit(0)  # the lock stays with the child
+    _detach(folder)
+    asyncio.run(_supervise(folder, system))
+    return 0
+
+
+def _detach(folder: Path) -> None:
+    """Leave the caller's session, folder and streams; let children open as many files as they may."""
+    os.setsid()
+    os.chdir("/")
+    log = os.open(
+        folder / "logs" / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
+    )
+    nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    for number, descriptor in ((0, nothing), (1, log), (2, log)):
+        os.dup2(descriptor, number)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft = _FILES_MAX if most == resource.RLIM_INFINITY else min(most, _FILES_MAX)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, most))
+
+
+async def _supervise(folder: Path, system: str) -> None:
+    told_to_go = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told_to_go.set)
+    async with asyncio.TaskGroup() as tasks:
+        supervisor = Supervisor(folder, system, tasks, _say)
+        supervisor.start()
+        server = await serve(supervisor, bind(folder / "supervisor"))
+        ends = [tasks.create_task(each.wait()) for each in (told_to_go, supervisor.dismantled)]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        server.close()
+        (folder / "supervisor" / SOCKET).unlink(missing_ok=True)
+        if told_to_go.is_set():
+            _say("supervisor-ended", because="signal")  # what it started goes on, and is adopted
+            os._exit(0)
+        for each in ends:
+            each.cancel()
+
+
+def _say(event: str, **context: object) -> None:
+    """Write one line; wall time only labels it."""
+    line = {"at": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "event": event, **context}
+    try:
+        os.write(2, msgspec.json.encode(line) + b"\n")
+    except OSError:
+        return  # a full disk: nothing hangs on this line
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,429 @@
+"""The supervisor itself: what it is asked, what it remembers, and what it does about an exit.
+
+Every request is answered in one go, without waiting for anything; what takes time (draining, ending)
+goes on in tasks of its own. Mechanism only: whether a replica is replaced is decided elsewhere.
+"""
+
+import asyncio
+import hashlib
+import os
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from signal import SIGKILL
+from typing import Any
+
+import msgspec
+
+from lamplighter.targets.local.gateway.table import Table
+from lamplighter.targets.local.supervisor.adoption import gone, take_up
+from lamplighter.targets.local.supervisor.children import Children, Ended
+from lamplighter.targets.local.supervisor.endings import Endings
+from lamplighter.targets.local.supervisor.logs import cut_large, drop_old
+from lamplighter.targets.local.supervisor.ports import Ports, can_listen
+from lamplighter.targets.local.supervisor.processes import Identity, boot_id, family, marked, send, started_at
+from lamplighter.targets.local.supervisor.protocol import (
+    Configure,
+    Dismantle,
+    Ensure,
+    Forget,
+    Observe,
+    Observed,
+    Op,
+    Reply,
+    Request,
+    Reserve,
+    SeenReplica,
+    Shift,
+    Start,
+    Stop,
+    Watch,
+)
+from lamplighter.targets.local.supervisor.proxy import KEY as GATEWAY
+from lamplighter.targets.local.supervisor.proxy import Gateway
+from lamplighter.targets.local.supervisor.routing import routed
+from lamplighter.targets.local.supervisor.state import Replica, State, StateFile
+from lamplighter.targets.local.supervisor.state import Reserve as DiskReserve
+
+LOG_LOOK_S = 1.0
+"""Between two looks at the size of the logs; what is written in this time is what a log may exceed."""
+_SAVE_SOON_S = 0.02
+_PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
+
+Say = Callable[..., None]
+
+
+class Supervisor:
+    """One system's processes on this machine."""
+
+    def __init__(self, folder: Path, system: str, tasks: asyncio.TaskGroup, say: Say) -> None:
+        """Read what is remembered; `start` then takes up what lives.
+
+        Args:
+            folder: the system's state folder.
+            system: its name.
+            tasks: owns everything that takes time.
+            say: writes one structured line to the supervisor's own log.
+        """
+        self.dismantled = asyncio.Event()
+        self._folder, self._system = folder, system
+        self._tasks, self._say = tasks, say
+        self._site = site_mark(folder)
+        self._file = StateFile(folder / "supervisor")
+        self._reserve = DiskReserve(folder / "supervisor" / "reserve")
+        self._state = self._file.load() or State(boot=boot_id())
+        self._state.token = max(self._state.token, self._file.fence())
+        self._ports = Ports()
+        self._children = Children(self._exited)
+        marks = {"LAMP_SITE": self._site, "LAMP_SYSTEM": system, "LAMP_GATEWAY": "1"}
+        passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        log = folder / "logs" / "gateway.log"
+        self._gateway = Gateway(folder / "gateway", log, passed | marks, self._children)
+        self._gateway.on_change(self._gateway_changed)
+        self._endings = Endings(self._site, self._children, self._gateway.in_flight, self._changed)
+        self._watchers: set[Callable[[str], None]] = set()
+        self._faults: dict[str, str] = {}
+        self._saving: asyncio.TimerHandle | None = None
+
+    # --- starting
+
+    def start(self) -> None:
+        """Take up what an earlier supervisor left, and go on with what it was doing."""
+        found = take_up(self._state, self._site, self._children, self._ports)
+        self._adopt_gateway(found.gateways)
+        live = [each for each in self._state.replicas.values() if each.phase != "exited"]
+        self._say("supervisor-started", adopted=[each.id for each in live], leftovers=len(found.left))
+        for replica_id, left in found.left.items():
+            self._go(self._endings.sweep(replica_id, left))
+        for replica in live:
+            if replica.phase in ("draining", "ending"):
+                self._go(self._endings.drain(replica))
+        self._save()
+        self._route()
+        if self._state.dismantle_s is not None:
+            self._go(self._dismantle(self._state.dismantle_s))
+        self._look_at_logs()
+
+    def _adopt_gateway(self, gateways: list[Identity]) -> None:
+        internal_port = self._gateway.internal_port_on_disk()
+        if internal_port and (gateways or can_listen("127.0.0.1", internal_port)):
+            self._ports.claim(GATEWAY, internal_port)
+        for number, identity in enumerate(gateways):
+            since = self._state.gateway_since or started_at(identity.started)
+            if number or not self._gateway.adopt(identity, since):
+                send([identity], SIGKILL)  # a second one, of a supervisor that ended too early
+
+    # --- requests
+
+    def handle(self, request: Request) -> Reply:
+        """Carry out one request, or refuse it. Never waits, never raises for what a caller sent."""
+        if isinstance(request.op, Observe):
+            return Reply(state="done", observed=self.observed())
+        if request.token < self._state.token:
+            detail = f"token {request.token} is older than {self._state.token}"
+            return Reply(state="refused", code="fenced", detail=detail)
+        self._raise_fence(request.token)
+        if request.action_id in self._state.actions:
+            return self._state.actions[request.action_id]
+        reply = self._carry_out(request.op)
+        if request.action_id and reply.state != "refused":
+            self._state.remember(request.action_id, reply)
+            self._save_soon()
+        return reply
+
+    def watch(self, watcher: Callable[[str], None]) -> Callable[[], None]:
+        """Call `watcher` with the subject of each change, until what is returned is called."""
+        self._watchers.add(watcher)
+        return lambda: self._watchers.discard(watcher)
+
+    def observed(self) -> Observed:
+        """Return everything that is known."""
+        return Observed(
+            now=time.monotonic(),
+            pid=os.getpid(),
+            token=self._state.token,
+            configured=self._state.configured,
+            replicas=tuple(_seen(each) for each in self._state.replicas.values()),
+            gateway=self._gateway.seen(),
+            shares=self._state.shares,
+            faults=tuple(self._faults.values()),
+            dismantling=self._state.dismantle_s is not None,
+        )
+
+    def _carry_out(self, op: Op) -> Reply:
+        if self._state.dismantle_s is not None and not isinstance(op, Dismantle):
+            return Reply(state="refused", code="dismantling", detail="everything is being ended")
+        match op:
+            case Reserve():
+                return self._reserve_ports(op)
+            case Configure():
+                return self._configure(op)
+            case Ensure():
+                return self._ensure(op)
+            case Shift():
+                return self._shift(op)
+            case Forget():
+                return self._forget(op)
+            case Dismantle():
+                return self._begin_dismantling(op)
+            case Observe() | Watch():
+                return Reply(state="done")
+
+    def _reserve_ports(self, op: Reserve) -> Reply:
+        known = self._state.replicas
+        try:
+            ports = {
+                each: known[each].port if each in known else self._ports.reserve(each) for each in op.ids
+            }
+        except OSError as error:
+            return Reply(state="refused", code="no-free-port", detail=str(error))
+        return Reply(state="done", ports=ports)
+
+    def _configure(self, op: Configure) -> Reply:
+        try:
+            table = msgspec.structs.replace(op.table, internal_port=self._ports.reserve(GATEWAY))
+        except OSError as error:
+            return Reply(state="refused", code="no-free-port", detail=str(error))
+        if not self._gateway.may_listen(table):
+            detail = f"port {table.port} of {table.host} is taken by another program"
+            return Reply(state="refused", code="port-taken", detail=detail)
+        self._state.table, self._state.configured = table, op.digest
+        self._state.shares = {
+            name: shares for name, shares in self._state.shares.items() if _has_backend(table, name)
+        }
+        self._save()
+        self._route()
+        return Reply(state="done")
+
+    def _ensure(self, op: Ensure) -> Reply:
+        starts = [each for each in op.starts if self._may_start(each)]
+        if foreign := [each.id for each in starts if not self._ports.claim(each.id, each.port)]:
+            detail = f"the port of {', '.join(foreign)} was given to another"
+            return Reply(state="refused", code="port-not-reserved", detail=detail)
+        for each in starts:
+            self._state.replicas[each.id] = _intended(each)
+        self._save()
+        for each in starts:
+            self._start(each)
+        for stop in op.stops:
+            self._stop(stop)
+        self._save_soon()
+        self._route()
+        drop_old(self._folder / "logs", self._live())
+        return Reply(state="accepted")
+
+    def _may_start(self, start: Start) -> bool:
+        """An id is used once; only one that never got a process is started again."""
+        known = self._state.replicas.get(start.id)
+        return known is None or (known.phase == "exited" and known.identity is None and not known.code)
+
+    def _start(self, start: Start) -> None:
+        replica = self._state.replicas[start.id]
+        env = {**self._urls(), **start.env, **self._marks(start), "PORT": str(start.port)}
+        log = self._folder / "logs" / f"{start.id}.log"
+        try:
+            replica.identity = self._children.spawn(start.id, start.argv, Path(start.cwd), env, log)
+            replica.phase = "running"
+        except (OSError, ValueError) as error:
+            gone(replica, f"it could not be started: {error}")
+            self._ports.release(replica.id)
+        self._say("replica-started", replica=start.id, pid=replica.identity and replica.identity.pid)
+        self._hint(start.id)
+
+    def _stop(self, stop: Stop) -> None:
+        replica = self._state.replicas.get(stop.id)
+        if replica is None or replica.phase == "exited":
+            return
+        now = time.monotonic()
+        if replica.phase == "running":
+            replica.phase, replica.draining_since, replica.drain_until = "draining", now, now + stop.drain_s
+            self._say("replica-draining", replica=replica.id, at_most_s=stop.drain_s)
+            self._go(self._endings.drain(replica))
+            self._hint(replica.id)
+        replica.drain_until = min(replica.drain_until, now + stop.drain_s)
+
+    def _shift(self, op: Shift) -> Reply:
+        self._state.shares[op.workload] = op.shares
+        self._save()
+        self._route()
+        return Reply(state="done")
+
+    def _forget(self, op: Forget) -> Reply:
+        for each in op.ids:
+            if each in self._state.replicas and self._state.replicas[each].phase == "exited":
+                del self._state.replicas[each]
+        self._save_soon()
+        return Reply(state="done")
+
+    # --- dismantling
+
+    def _begin_dismantling(self, op: Dismantle) -> Reply:
+        if self._state.dismantle_s is None:
+            self._state.dismantle_s = op.grace_s
+            self._save()
+            self._go(self._dismantle(op.grace_s))
+        return Reply(state="accepted")
+
+    async def _dismantle(self, grace_s: float) -> None:
+        """End every replica and all that it left, then the gateway; drop every record but the fence."""
+        live = [each for each in self._state.replicas.values() if each.phase != "exited"]
+        await asyncio.gather(*(self._endings.end(each, grace_s) for each in live))
+        left = {each.marks["LAMP_REPLICA"] for each in marked(self._site) if "LAMP_REPLICA" in each.marks}
+        await asyncio.gather(*(self._endings.sweep(each, family(self._site, each)) for each in left))
+        await self._gateway.stop()
+        if self._saving is not None:
+            self._saving.cancel()
+        self._file.drop()
+        self._reserve.spend()
+        self._say("dismantled", replicas=len(live))
+        self.dismantled.set()
+
+    # --- what happens by itself
+
+    def _exited(self, key: str, ended: Ended) -> None:
+        """Take a replica that ended out of the gateway at once, then see to what it left behind."""
+        if key == GATEWAY:
+            self._say("gateway-ended", code=ended.code, signal=ended.signal)
+            self._gateway.ended(ended)
+            return
+        replica = self._state.replicas[key]
+        session = replica.identity.pid if replica.identity else 0
+        replica.phase, replica.exited_at = "exited", time.monotonic()
+        replica.code, replica.signal = ended.code, ended.signal
+        self._route()
+        self._hint(key)
+        self._say("replica-exited", replica=key, code=ended.code, signal=ended.signal)
+        left = family(self._site, key, session)
+        self._children.release(key)
+        self._ports.release(key)
+        if left:
+            self._go(self._endings.sweep(key, left))
+        self._save_soon()
+
+    def _gateway_changed(self) -> None:
+        self._state.gateway, self._state.gateway_since = self._gateway.identity, self._gateway.since
+        self._save_soon()
+        self._hint(GATEWAY)
+
+    def _changed(self) -> None:
+        self._route()
+        self._save_soon()
+
+    def _look_at_logs(self) -> None:
+        """Look while anything could write."""
+        for folder in ("logs", "gateway"):
+            cut_large(self._folder / folder)
+        asyncio.get_running_loop().call_later(LOG_LOOK_S, self._look_at_logs)
+
+    # --- means
+
+    def _route(self) -> None:
+        if self._state.table is None or self._state.dismantle_s is not None:
+            return
+        table = routed(self._state.table, self._state.replicas.values(), self._state.shares)
+        self._write("gateway-not-written", lambda: self._gateway.show(table))
+
+    def _save(self) -> None:
+        if self._saving is not None:
+            self._saving.cancel()
+            self._saving = None
+        self._write("state-not-written", lambda: self._file.save(self._state))
+
+    def _save_soon(self) -> None:
+        """Save what happened; several things that happen together are saved together."""
+        if self._saving is None and not self.dismantled.is_set():
+            self._saving = asyncio.get_running_loop().call_later(_SAVE_SOON_S, self._save)
+
+    def _raise_fence(self, token: int) -> None:
+        if token > self._state.token:
+            self._state.token = token
+            self._write("fence-not-written", lambda: self._file.raise_fence(token))
+
+    def _write(self, fault: str, write: Callable[[], None]) -> None:
+        """Write; on a full disk once more with the reserve spent; then go on without, and say so."""
+        try:
+            write()
+        except OSError:
+            self._reserve.spend()
+            try:
+                write()
+            except OSError as error:
+                if fault not in self._faults:
+                    self._say(fault, error=str(error))
+                self._faults[fault] = f"{fault}: {error}"
+                return
+        else:
+            self._reserve.fill()
+        self._faults.pop(fault, None)
+
+    def _hint(self, subject: str) -> None:
+        for each in tuple(self._watchers):
+            each(subject)
+
+    def _go(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.create_task(self._guarded(work))
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        """The edge of a task: a mistake in one ending must not end the parent of everything."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - see above
+            self._say("task-failed", error=repr(error))
+
+    def _live(self) -> set[str]:
+        live = {each.id for each in self._state.replicas.values() if each.phase != "exited"}
+        return live | {GATEWAY, "supervisor"}
+
+    def _marks(self, start: Start) -> dict[str, str]:
+        return {
+            "LAMP_SITE": self._site,
+            "LAMP_SYSTEM": self._system,
+            "LAMP_WORKLOAD": start.workload,
+            "LAMP_REPLICA": start.id,
+            "LAMP_RELEASE": start.release,
+        }
+
+    def _urls(self) -> dict[str, str]:
+        """Where each service is called: on the gateway's internal port, which stays the same."""
+        table = self._state.table
+        if table is None:
+            return {}
+        base = f"http://127.0.0.1:{table.internal_port}"
+        return {f"LAMP_URL_{_variable(each.name)}": f"{base}/{each.name}" for each in table.backends}
+
+
+def site_mark(folder: Path) -> str:
+    """Return what marks the processes of this state folder and of no other."""
+    return hashlib.blake2b(os.fsencode(folder.resolve()), digest_size=8).hexdigest()
+
+
+def _variable(name: str) -> str:
+    return name.upper().replace("-", "_")
+
+
+def _has_backend(table: Table, name: str) -> bool:
+    return any(each.name == name for each in table.backends)
+
+
+def _intended(start: Start) -> Replica:
+    now = time.monotonic()
+    return Replica(
+        id=start.id, workload=start.workload, release=start.release, port=start.port, started_at=now
+    )
+
+
+def _seen(replica: Replica) -> SeenReplica:
+    return SeenReplica(
+        id=replica.id,
+        workload=replica.workload,
+        release=replica.release,
+        phase=replica.phase,
+        port=replica.port,
+        started_at=replica.started_at,
+        pid=replica.identity.pid if replica.identity else None,
+        draining_since=replica.draining_since,
+        exited_at=replica.exited_at,
+        code=replica.code,
+        signal=replica.signal,
+        cause=replica.cause,
+    )

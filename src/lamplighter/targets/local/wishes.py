@@ -1,0 +1,33 @@
+"""From a System to what the gateway is shown, and from actions to what the supervisor is told. Pure."""
+
+from lamplighter.model.system import Service, System
+from lamplighter.targets.local.gateway.table import Backend, Check, Route, Table
+
+
+def table(system: System) -> Table:
+    """Return the gateway's listeners, routes and backends for a system; no endpoints yet.
+
+    A service without a route answers only under its name on the internal port.
+    """
+    services = [each for each in system.services.values() if each.run.kind != "image"]
+    return Table(
+        host=_address(system.gateway.host),
+        port=system.gateway.port,
+        backends=tuple(_backend(each) for each in services),
+        routes=tuple(Route(prefix=each.route, backend=each.name) for each in services if each.route),
+    )
+
+
+def _backend(service: Service) -> Backend:
+    resilience = service.resilience
+    return Backend(
+        name=service.name,
+        check=Check(path=service.health.path or None),
+        timeout_s=resilience.timeout_s or None,
+        retries=resilience.retries,
+    )
+
+
+def _address(host: str) -> str:
+    """The gateway resolves no names; this one is the only one that stands for the same everywhere."""
+    return "127.0.0.1" if host == "localhost" else host

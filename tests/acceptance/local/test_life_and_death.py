@@ -1,0 +1,201 @@
+"""Replicas and how they end, with the real supervisor, the real gateway and real processes."""
+
+import asyncio
+import json
+import os
+import signal
+import time
+import urllib.request
+from pathlib import Path
+
+from lamplighter.model.facts import Phase
+from tests.acceptance.local.site import SECRET, Site, find, on_a_site
+
+
+def get(site: Site, path: str = "/", timeout_s: float = 10.0) -> dict[str, object]:
+    """Ask the system through its gateway."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{site.port}{path}", timeout=timeout_s) as answer:
+        return json.loads(answer.read().splitlines()[-1])
+
+
+@on_a_site
+async def test_a_replica_answers_through_the_gateway(site: Site) -> None:
+    """What is started is in rotation as soon as its checks pass, and says who it is."""
+    (web,) = await site.serving()
+    assert web == (await asyncio.to_thread(get, site))["replica"]
+
+
+@on_a_site
+async def test_a_killed_replica_is_proven_gone(site: Site) -> None:
+    """SIGKILL shows as an exit with its signal, and the gateway no longer lists the replica."""
+    (web,) = await site.serving()
+    os.kill((await site.replica(web)).pid, signal.SIGKILL)
+    gone = await site.exited(web)
+    assert (signal.SIGKILL, "ended by SIGKILL", False) == (gone.exit.signal, gone.exit.cause, gone.ready)
+    assert [] == json.loads((site.folder / "gateway" / "eds.web.json").read_text())["resources"][0]["endpoints"][
+        0
+    ]["lb_endpoints"]
+
+
+@on_a_site
+async def test_a_death_is_hinted(site: Site) -> None:
+    """Whoever watches hears of an exit within a tenth of a second, without asking."""
+    (web,) = await site.serving()
+    pid = (await site.replica(web)).pid
+    hints = site.target.hints()
+    assert "supervisor" == await anext(hints)
+    os.kill(pid, signal.SIGKILL)
+    started = time.monotonic()
+    assert (web, True) == (await anext(hints), time.monotonic() - started < 0.1)
+
+
+@on_a_site
+async def test_a_drained_replica_finishes_what_it_has(site: Site) -> None:
+    """A request in flight gets its answer from a replica that was told to stop after it came."""
+    (web,) = await site.serving()
+    asked = asyncio.create_task(asyncio.to_thread(get, site, "/slow?s=1.5"))
+    await site.until(lambda facts: find(facts, web).in_flight == 1)
+    await site.stop(web)
+    assert Phase.DRAINING is (await site.replica(web)).phase
+    assert web == (await asked)["replica"]
+    await site.exited(web)
+
+
+@on_a_site
+async def test_a_drain_ends_at_its_deadline(site: Site) -> None:
+    """A request that outlasts the drain does not hold the replica longer than drain and grace."""
+    (web,) = await site.serving()
+    asked = asyncio.create_task(asyncio.to_thread(get, site, "/slow?s=60", 60))
+    await site.until(lambda facts: find(facts, web).in_flight == 1)
+    started = time.monotonic()
+    await site.stop(web, drain_s=0.5)
+    await site.exited(web)
+    assert time.monotonic() - started < 0.5 + 5.0 + 1.5
+    await asyncio.gather(asked, return_exceptions=True)
+
+
+@on_a_site
+async def test_one_that_ignores_sigterm_is_killed(site: Site) -> None:
+    """SIGKILL follows SIGTERM after the grace."""
+    await site.configured()
+    (web,) = await site.start(site.release("--ignore-term"))
+    await site.stop(web, drain_s=0)
+    assert signal.SIGKILL == (await site.exited(web)).exit.signal
+
+
+@on_a_site
+async def test_a_double_forked_child_ends_with_its_replica(site: Site) -> None:
+    """What left the session and the parent is found by its marks and ended too."""
+    (web,) = await site.serving(1, "--spawn")
+    assert 2 == len([each for each in site.processes() if each.marks.get("LAMP_REPLICA") == web])
+    os.kill((await site.replica(web)).pid, signal.SIGKILL)
+    await site.exited(web)
+    for _ in range(150):
+        if not [each for each in site.processes() if each.marks.get("LAMP_REPLICA") == web]:
+            return
+        await asyncio.sleep(0.03)
+    raise AssertionError(site.processes())
+
+
+@on_a_site
+async def test_a_command_that_is_not_there_is_an_exit_with_its_cause(site: Site) -> None:
+    """A replica that cannot be started is gone at once, and says why."""
+    await site.configured()
+    store = site.folder / "releases" / "trees" / "t"
+    release = site.release()
+    (store / "app.py").unlink()
+    store.rmdir()
+    (web,) = await site.start(release)
+    assert "could not be started" in (await site.exited(web)).exit.cause
+
+
+@on_a_site
+async def test_the_same_action_twice_is_the_action_once(site: Site) -> None:
+    """A repeat under the same id starts nothing, nor does the same replica id under another."""
+    from lamplighter.model.actions import Scale
+
+    await site.configured()
+    action = Scale(workload="web", release=site.release(), replicas=1, starts=("web-9",))
+    outcomes = [await site.act(action, action_id=name) for name in ("x", "x", "y")]
+    assert ["accepted"] * 3 == [each.state for each in outcomes]
+    assert 1 == len([each for each in site.processes() if "LAMP_REPLICA" in each.marks])
+
+
+@on_a_site
+async def test_an_older_token_is_fenced(site: Site) -> None:
+    """A maintainer that was superseded is refused, and nothing is started for it."""
+    await site.configured()
+    site.token = 7
+    await site.shift(r1=1.0)
+    site.token = 6
+    outcome = await site.shift(r2=1.0)
+    site.token = 7
+    assert ("refused", "fenced") == (outcome.state, outcome.code)
+    assert {"web": {"r1": 1.0}} == (await site.facts()).shares
+
+
+@on_a_site
+async def test_a_secret_reaches_its_replica_and_nothing_else(site: Site) -> None:
+    """The value is in the replica's environment; not in any file of the state folder, nor in any argv."""
+    await site.configured()
+    (web,) = await site.start(site.release(secrets=("key",)))
+    await site.until(lambda facts: find(facts, web).ready)
+    assert SECRET == (await asyncio.to_thread(get, site, "/?name=KEY"))["value"]
+    files = [each for each in site.folder.rglob("*") if each.is_file()]
+    assert [] == [each.name for each in files if SECRET.encode() in each.read_bytes()]
+    pids = [each.pid for each in site.processes()]
+    assert [] == [pid for pid in pids if SECRET.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+@on_a_site
+async def test_callers_find_a_service_by_its_url(site: Site) -> None:
+    """LAMP_URL_<NAME> leads to the service over the gateway's internal listener."""
+    await site.serving()
+    url = (await asyncio.to_thread(get, site, "/?name=LAMP_URL_WEB"))["value"]
+    with await asyncio.to_thread(urllib.request.urlopen, f"{url}/", timeout=5) as answer:
+        assert 200 == answer.status
+
+
+@on_a_site
+async def test_a_replacement_is_started_and_the_rest_ended(site: Site) -> None:
+    """Replace starts the new replica and ends a hung one that is still there."""
+    (web,) = await site.serving()
+    os.kill((await site.replica(web)).pid, signal.SIGSTOP)
+    new = await site.replace(site.release(), web)
+    facts = await site.until(lambda facts: bool(find(facts, new).ready))
+    assert Phase.RUNNING is find(facts, new).phase
+    assert signal.SIGKILL == (await site.exited(web)).exit.signal
+
+
+@on_a_site
+async def test_output_does_not_fill_the_disk(site: Site) -> None:
+    """A hundred megabytes written leave a bounded log, of which the newest lines can be read."""
+    (web,) = await site.serving()
+    for _ in range(4):
+        await asyncio.to_thread(get, site, f"/log?bytes={25 << 20}", 60)
+        await asyncio.sleep(1.2)
+    used = sum(each.stat().st_size for each in (site.folder / "logs").glob(f"{web}*"))
+    assert used < 48 << 20
+    last = [each.text async for each in site.target.logs("web", follow=False, tail=2)]
+    assert ["x" * 1023] * 2 == last
+
+
+@on_a_site
+async def test_dismantling_leaves_logs_and_nothing_else(site: Site) -> None:
+    """No process, no listening port, no socket and no record is left; what was written is."""
+    (web,) = await site.serving(1, "--spawn")
+    await site.dismantle()
+    assert [] == site.processes()
+    assert [] == [each for each in site.folder.rglob("*") if each.is_socket() or each.name == "state.json"]
+    assert (site.folder / "logs" / f"{web}.log").exists()
+    facts = await site.facts()
+    assert ((), "", {}) == (facts.replicas, facts.configured, {k: v.fault for k, v in facts.sources.items() if v.fault})
+
+
+@on_a_site
+async def test_dismantling_nothing_is_done(site: Site) -> None:
+    """Where nothing is, dismantling is done at once and starts nothing."""
+    from lamplighter.model.actions import Dismantle
+
+    assert "done" == (await site.act(Dismantle(system="trial"))).state
+    assert not (site.folder / "supervisor").exists()
