@@ -4,7 +4,7 @@ Values only. Durations are seconds (`_s`), sizes bytes (`_bytes`), shares fracti
 money US dollars (`_usd`). `spec` makes these from text; nothing here knows of YAML.
 """
 
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -298,9 +298,18 @@ class System(Value):
 
     def at(self, site: str) -> "System":
         """Return the system as wanted at `site`: overrides applied, other sites' workloads left out."""
+        return msgspec.structs.replace(
+            self,
+            default_site=site,
+            services=_here(self.services, site),
+            agents=_here(self.agents, site),
+            jobs=_here(self.jobs, site),
+        )
 
-        def here(named: dict[str, "Service"]) -> dict[str, "Service"]:
-            chosen = {name: each.at.get(site, each) for name, each in named.items()}
-            return {name: each for name, each in chosen.items() if each.site in ("", site)}
 
-        return msgspec.structs.replace(self, default_site=site, services=here(self.services))
+Workload = TypeVar("Workload", Service, AgentPool, Job)
+
+
+def _here(named: dict[str, Workload], site: str) -> dict[str, Workload]:
+    chosen = {name: each.at.get(site, each) for name, each in named.items()}
+    return {name: each for name, each in chosen.items() if each.site in ("", site)}
