@@ -29,6 +29,9 @@ _GROUPS = """CREATE TABLE groups(
     before BLOB NOT NULL)"""
 _PASSES = "CREATE TABLE passes(number INTEGER PRIMARY KEY, inputs BLOB NOT NULL, result BLOB, after BLOB)"
 _NOTES = "CREATE TABLE notes(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
+Frames = tuple[bytes, bytes | None, bytes | None]
+"""Of what went in, of what came out, and of the history after; the last two may have been deleted."""
+
 SCHEMA: Final = ((_GROUPS, _PASSES, _NOTES),)
 
 
@@ -83,10 +86,10 @@ class SqliteRecordings:
             EnvironmentFault: a frame is damaged; it says which pass.
         """
         readers = _Readers()
-        for number, inputs, result, after, whole in self._frames(self._group_of(first), last):
-            readers.read(number, (inputs, result, after), whole=whole)
+        for number, frames, before in self._frames(self._group_of(first), last):
+            readers.read(number, frames, whole=before is not None)
             if number >= first:
-                yield readers.recorded(number)
+                yield readers.recorded(number, before)
 
     def start(self, number: int) -> tuple[int, History] | None:
         """Return the first pass of the group that `number` is in, and the history before it."""
@@ -99,8 +102,8 @@ class SqliteRecordings:
     def latest(self) -> Remembered | None:
         """Return the newest pass with the history after it; None before the first."""
         readers, number = _Readers(), 0
-        for number, inputs, result, after, whole in self._frames(self._group_of(self._newest()), None):
-            readers.read(number, (inputs, result, after), whole=whole)
+        for number, frames, before in self._frames(self._group_of(self._newest()), None):
+            readers.read(number, frames, whole=before is not None)
         if not number:
             return None
         return Remembered(recorded=readers.recorded(number), history=readers.after.value())
@@ -209,20 +212,21 @@ class SqliteRecordings:
         )
         return _int(rows[0][0])
 
-    def _frames(self, first: int, last: int | None) -> Iterator[tuple[int, bytes, bytes, bytes, bool]]:
+    def _frames(self, first: int, last: int | None) -> Iterator[tuple[int, Frames, bytes | None]]:
         """Yield frames in small batches, so that no snapshot keeps the writer's log from folding in."""
         following = first
         while True:
             rows = self._database.rows(
-                "SELECT number, inputs, result, after, EXISTS (SELECT 1 FROM groups WHERE first = number)"
+                "SELECT number, inputs, result, after, (SELECT before FROM groups WHERE first = number)"
                 " FROM passes WHERE number >= ? AND number <= ? ORDER BY number LIMIT 200",
                 following,
                 2**62 if last is None else last,
             )
             if not rows:
                 return
-            for number, inputs, result, after, whole in rows:
-                yield _int(number), inputs, result, after, bool(whole)  # type: ignore[misc]
+            for number, inputs, result, after, before in rows:
+                frames = (_bytes(inputs), _maybe_bytes(result), _maybe_bytes(after))
+                yield _int(number), frames, _maybe_bytes(before)
             following = _int(rows[-1][0]) + 1
 
 
@@ -234,10 +238,11 @@ class _Readers:
         self.result = FrameReader(Result)
         self.after = FrameReader(History)
 
-    def read(self, number: int, frames: tuple[bytes, bytes, bytes], *, whole: bool) -> None:
+    def read(self, number: int, frames: Frames, *, whole: bool) -> None:
         try:
-            for reader, frame in zip((self.inputs, self.result, self.after), frames, strict=True):
-                reader.read(frame, whole=whole)  # type: ignore[attr-defined]
+            self.inputs.read(frames[0], whole=whole)
+            self.result.read(frames[1], whole=whole)
+            self.after.read(frames[2], whole=whole)
         except (zlib.error, msgspec.MsgspecError, LookupError, TypeError, AttributeError) as error:
             raise EnvironmentFault(
                 f"pass {number} of the recording is damaged: {error}",
@@ -245,10 +250,15 @@ class _Readers:
                 mend="replay a range that leaves out this pass and those up to the next group",
             ) from error
 
-    def recorded(self, number: int) -> Recorded:
+    def recorded(self, number: int, before: bytes | None = None) -> Recorded:
         inputs = self.inputs.value()
         assert inputs is not None, f"pass {number} has no inputs"
-        return Recorded(number=number, inputs=inputs, result=self.result.value())
+        return Recorded(
+            number=number,
+            inputs=inputs,
+            result=self.result.value(),
+            before=None if before is None else msgspec.json.decode(inflated(before), type=History),
+        )
 
 
 def _matters(inputs: Inputs, result: Result) -> bool:
@@ -270,3 +280,7 @@ def _int(value: object) -> int:
 def _bytes(value: object) -> bytes:
     assert isinstance(value, bytes)
     return value
+
+
+def _maybe_bytes(value: object) -> bytes | None:
+    return None if value is None else _bytes(value)

@@ -154,17 +154,25 @@ class Ledger(Protocol):
         """Yield entries from number `since` on."""
         ...
 
+    def head(self) -> LedgerEntry | None:
+        """Return the newest entry; None while there is none."""
+        ...
+
     def writable(self) -> bool:
         """Return whether the next destructive action could still be recorded."""
         ...
 
 
 class Recorded(Value):
-    """One recorded pass: its number, what went in and (unless it was deleted) what came out."""
+    """One recorded pass: its number, what went in and (unless it was deleted) what came out.
+
+    `before` is the history before it, at the passes where the recording holds one.
+    """
 
     number: int
     inputs: Inputs
     result: Result | None
+    before: History | None = None
 
 
 class Remembered(Value):

@@ -1,0 +1,123 @@
+"""Records: a pass goes into the recording, then its lines into the ledger; what is owed is made good.
+
+The recording is written first and tells all; the ledger is told from it. A maintainer that died between the
+two leaves a ledger that lacks the last pass, which its successor adds.
+"""
+
+import msgspec
+
+from lamplighter.engine.chronicle import chronicle
+from lamplighter.engine.deciding import Step, decide
+from lamplighter.model.errors import HeldError
+from lamplighter.model.facts import Facts
+from lamplighter.model.findings import Finding
+from lamplighter.model.history import History
+from lamplighter.model.passes import Inputs, Result
+from lamplighter.ports import Ledger, LedgerLine, Recordings
+
+OWED_MAX = 10_000
+"""Lines kept in memory for a ledger that cannot be written; what is beyond is only counted."""
+LOOK_BACK = 1_000
+"""Entries of the ledger to look through for the last pass that it tells of."""
+
+
+class Records:
+    """The recording and the ledger of one system, written in step."""
+
+    def __init__(self, ledger: Ledger, recordings: Recordings, step: Step) -> None:
+        self._ledger = ledger
+        self._recordings = recordings
+        self._step = step
+        self._before = Result()
+        self._owed: list[LedgerLine] = []
+        self._unwritten = 0
+
+    def restore(self) -> tuple[History, Facts | None]:
+        """Return the history and the facts that the recording ends with, and bring the ledger up to it.
+
+        Raises:
+            EnvironmentFault: the recording is damaged.
+        """
+        latest = self._recordings.latest()
+        if latest is None:
+            return History(), None
+        recorded = latest.recorded
+        history = latest.history if latest.history is not None else self._refolded(recorded.number)
+        self._before = recorded.result or Result()
+        self._catch_up(recorded.number)
+        return history, recorded.inputs.facts
+
+    def write(self, inputs: Inputs, result: Result, before: History, after: History) -> int:
+        """Write one pass to both; return its number.
+
+        Raises:
+            HeldError: one of the two could not be written; the ledger's lines are kept for later.
+        """
+        number = 0
+        try:
+            number = self._recordings.write(inputs, result, before=before, after=after)
+        finally:
+            self._unwritten += not number
+            self._owe(chronicle(number, self._before, inputs, result))
+            self._before = result
+        if self._unwritten:
+            body: dict[str, object] = {"pass": number, "passes": self._unwritten}
+            self._owed.insert(0, LedgerLine(kind="gap", subject="recording", body=body))
+            self._unwritten = 0
+        self._pay()
+        return number
+
+    def writable(self) -> bool:
+        """Return whether the next pass could be recorded in both."""
+        return self._ledger.writable() and self._recordings.writable()
+
+    def trouble(self, before: tuple[Finding, ...], now: tuple[Finding, ...]) -> None:
+        """Note for the ledger which troubles of the loop itself began and which ended."""
+        for change, findings in (("ended", before), ("began", now)):
+            for each in findings:
+                body = msgspec.to_builtins(each) | {"change": change}
+                self._owe([LedgerLine(kind="finding", subject=each.subject, body=body)])
+
+    def _owe(self, lines: list[LedgerLine]) -> None:
+        self._owed.extend(lines[: max(0, OWED_MAX - len(self._owed))])
+
+    def _pay(self) -> None:
+        if self._owed:
+            self._ledger.extend(self._owed)
+            self._owed = []
+
+    def _catch_up(self, newest: int) -> None:
+        """Add the lines of passes that were recorded and did not reach the ledger."""
+        told = last_pass(self._ledger)
+        if told >= newest:
+            return
+        before = Result()
+        for each in self._recordings.passes(first=max(told, 1), last=newest):
+            result = each.result or Result()
+            if each.number > told:
+                self._owe(chronicle(each.number, before, each.inputs, result))
+            before = result
+        try:
+            self._pay()
+        except HeldError:
+            return
+
+    def _refolded(self, newest: int) -> History:
+        """Return the history after the newest pass, made again from what went into the passes."""
+        start = self._recordings.start(newest)
+        assert start is not None, "a recording with a pass has a start"
+        first, history = start
+        for each in self._recordings.passes(first=first):
+            history, _ = decide(self._step, history, each.inputs)
+        return history
+
+
+def last_pass(ledger: Ledger) -> int:
+    """Return the number of the newest pass that the ledger tells of, 0 for none."""
+    numbers = [0]
+    head = ledger.head()
+    for entry in ledger.entries(since=head.number - LOOK_BACK if head else 0):
+        number = entry.body.get("pass")
+        if isinstance(number, int):
+            numbers.append(number)
+    return max(numbers)
