@@ -128,7 +128,7 @@ class Supervisor:
         reply = self._carry_out(request.op)
         if request.action_id and reply.state != "refused":
             self._state.remember(request.action_id, reply)
-            self._save_soon()
+            self._save()  # before the answer: what was accepted is not forgotten
         return reply
 
     def watch(self, watcher: Callable[[str], None]) -> Callable[[], None]:
@@ -191,7 +191,6 @@ class Supervisor:
         self._state.shares = {
             name: shares for name, shares in self._state.shares.items() if _has_backend(table, name)
         }
-        self._save()
         self._route()
         return Reply(state="done")
 
@@ -202,12 +201,12 @@ class Supervisor:
             return Reply(state="refused", code="port-not-reserved", detail=detail)
         for each in starts:
             self._state.replicas[each.id] = _intended(each)
-        self._save()
+        if starts:
+            self._save()  # the intent, before anything is started
         for each in starts:
             self._start(each)
         for stop in op.stops:
             self._stop(stop)
-        self._save_soon()
         self._route()
         drop_old(self._folder / "logs", self._live())
         return Reply(state="accepted")
@@ -244,7 +243,6 @@ class Supervisor:
 
     def _shift(self, op: Shift) -> Reply:
         self._state.shares[op.workload] = op.shares
-        self._save()
         self._route()
         return Reply(state="done")
 
@@ -252,7 +250,6 @@ class Supervisor:
         for each in op.ids:
             if each in self._state.replicas and self._state.replicas[each].phase == "exited":
                 del self._state.replicas[each]
-        self._save_soon()
         return Reply(state="done")
 
     # --- dismantling
@@ -260,7 +257,6 @@ class Supervisor:
     def _begin_dismantling(self, op: Dismantle) -> Reply:
         if self._state.dismantle_s is None:
             self._state.dismantle_s = op.grace_s
-            self._save()
             self._go(self._dismantle(op.grace_s))
         return Reply(state="accepted")
 
