@@ -36,6 +36,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 
 LOWERED = 0.93
 """What an unconfirmed rate is multiplied by before it is tried again."""
+LOWERINGS_MAX = 6
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -113,10 +114,12 @@ class _Search:
         return low
 
     async def confirm(self, rate: float) -> float:
-        """The rate, lowered until a longer step holds."""
-        while self._probe.confirm_s and rate > 1 and not await self._holds(rate, self._probe.confirm_s):
+        """The rate, lowered until a longer step holds; 0 when that takes too many."""
+        for _ in range(LOWERINGS_MAX):
+            if not (rate and self._probe.confirm_s) or await self._holds(rate, self._probe.confirm_s):
+                return rate
             rate *= LOWERED
-        return rate
+        return 0.0
 
     async def _holds(self, rate: float, seconds: float) -> bool:
         name = f"{self._traffic.name}-{len(self.steps)}"
@@ -124,7 +127,7 @@ class _Search:
         report = await self._measure(traffic)
         step = judge_step(report, rate, self._probe)
         self.steps.append(step)
-        self.valid = self.valid and report.generator.valid
+        self.valid = self.valid and (step.held or step.why != report.generator.why)
         if self._told is not None:
             self._told(step)
         return step.held
