@@ -1,0 +1,181 @@
+"""The simulated target: `ports.Target` on a world. One for each maintainer that looks at that world.
+
+What is refused, lost on the way, late or fenced is decided here, from the world's faults. Knows nothing of
+why anything is asked.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+from lamplighter.model.actions import (
+    Action,
+    Configure,
+    Dismantle,
+    Forget,
+    Outcome,
+    OutcomeState,
+    Replace,
+    Scale,
+    Shift,
+)
+from lamplighter.model.facts import Facts
+from lamplighter.model.findings import Finding
+from lamplighter.model.system import System
+from lamplighter.model.value import Instant
+from lamplighter.ports import Scope
+from lamplighter.targets.simulated.journal import Applied, Asked, Refused
+from lamplighter.targets.simulated.sources import Sources
+from lamplighter.targets.simulated.world import World
+
+
+class Order(NamedTuple):
+    """An action on its way, with what its maintainer had seen when it sent it."""
+
+    action: Action
+    action_id: str
+    token: int
+    sent_at: Instant
+    seen: Facts | None
+
+
+Pause = Callable[[float], Awaitable[None]]
+"""Lets so many seconds of the world's time go by."""
+
+OBSERVE_S = 0.01
+APPLY_S = 0.02
+"""A call takes this long, about as long as one to a supervisor on the same machine."""
+LOST_S = 2.0
+"""For how long an answer is waited for that does not come."""
+
+
+class SimulatedTarget:
+    """One maintainer's way to a world."""
+
+    def __init__(self, world: World, *, holder: str = "maintainer", pause: Pause | None = None) -> None:
+        """Look at a world; changes nothing.
+
+        Args:
+            world: what there is.
+            holder: who asks, for the journal; a target does not go by it.
+            pause: lets time go by while an answer is on its way; by default the world just moves on.
+        """
+        self._world = world
+        self._holder = holder
+        self._pause = pause or self._move_on
+        self._sources = Sources(world)
+        self.seen: Facts | None = None
+
+    async def observe(self, scope: Scope) -> Facts:
+        """Return what the sources say now."""
+        await self._pause(OBSERVE_S)
+        self.seen = self._sources.hear(scope.now, scope.wall)
+        return self.seen
+
+    async def apply(self, action: Action, *, action_id: str, token: int) -> Outcome:
+        """Carry out an action, or not: see `AnswerFaults`. An id that was carried out is not again."""
+        world, order = self._world, Order(action, action_id, token, self._world.now, self.seen)
+        slow_s = world.chance.between("apply", 0.0, 2 * world.faults.answers.slow_s)
+        slow = world.chance.happens("apply", world.faults.answers.slow_p)
+        await self._pause(APPLY_S + slow_s if slow else APPLY_S)
+        world.note(Asked(world.now, action, action_id, token, self._holder))
+        if token < world.token:
+            detail = f"token {token} is older than {world.token}"
+            return self._refused(action_id, "fenced", detail)
+        world.token = token
+        known = world.answers.get(action_id)
+        return self._outcome(action_id, known) if known else await self._take(order)
+
+    async def _take(self, order: Order) -> Outcome:
+        """Carry out an action that is new to the target, if nothing comes between."""
+        world, faults = self._world, self._world.faults.answers
+        if world.dismantling and not isinstance(order.action, Dismantle):
+            return self._refused(order.action_id, "dismantling", "everything is being ended")
+        if world.chance.happens("apply", faults.refused_p):
+            return self._refused(order.action_id, "busy", "the target has too much to do")
+        if world.chance.happens("apply", faults.lost_before_p):
+            world.note(Refused(world.now, order.action_id, self._holder, "lost on its way there"))
+            return await self._lost(order.action_id)
+        if world.chance.happens("apply", faults.late_p):
+            world.note(Refused(world.now, order.action_id, self._holder, f"held up for {faults.late_s:g} s"))
+            world.at(world.now + faults.late_s, lambda: self._arrive_late(order))
+            return await self._lost(order.action_id)
+        state = self._carry_out(order)
+        if world.chance.happens("apply", faults.lost_after_p):
+            return await self._lost(order.action_id)
+        return self._outcome(order.action_id, state)
+
+    async def preview(self, action: Action) -> Sequence[Finding]:
+        """Return nothing: a simulated target takes every action."""
+        del action
+        return ()
+
+    def missing(self, system: System) -> Sequence[Finding]:
+        """Return nothing: whatever a system asks for is only simulated."""
+        del system
+        return ()
+
+    def _arrive_late(self, order: Order) -> None:
+        """Carry it out unless a newer maintainer, or the same action sent again, was there first."""
+        world = self._world
+        if order.token >= world.token and order.action_id not in world.answers and not world.dismantling:
+            self._carry_out(order)
+
+    def _carry_out(self, order: Order) -> OutcomeState:
+        """Have the effect, once, and remember the answer."""
+        world, before = self._world, self._world.truth()
+        state = _effect(world, order.action, order.action_id)
+        world.answers[order.action_id] = state
+        world.note(
+            Applied(
+                at=world.now,
+                sent_at=order.sent_at,
+                action=order.action,
+                action_id=order.action_id,
+                token=order.token,
+                holder=self._holder,
+                seen=order.seen,
+                before=before,
+                after=world.truth(),
+            )
+        )
+        return state
+
+    async def _lost(self, action_id: str) -> Outcome:
+        await self._pause(LOST_S)
+        return self._outcome(action_id, "unknown", "no-answer", "the answer was lost")
+
+    def _refused(self, action_id: str, code: str, detail: str) -> Outcome:
+        self._world.note(Refused(self._world.now, action_id, self._holder, f"refused: {code}"))
+        return self._outcome(action_id, "refused", code, detail)
+
+    def _outcome(self, action_id: str, state: OutcomeState, code: str = "", detail: str = "") -> Outcome:
+        return Outcome(action=action_id, state=state, at=self._world.now, code=code, detail=detail)
+
+    async def _move_on(self, seconds: float) -> None:
+        self._world.advance(self._world.now + seconds)
+
+
+def _effect(world: World, action: Action, action_id: str) -> OutcomeState:
+    match action:
+        case Configure():
+            world.configure(action.system)
+            return "done"
+        case Scale():
+            for each in action.starts:
+                world.start(each, action.workload, action.release, action_id)
+            for each in action.stops:
+                world.drain(each, action.drain_s, action_id)
+            return "accepted"
+        case Replace():
+            world.start(action.start, action.workload, action.release, action_id)
+            world.drain(action.replica, action.drain_s, action_id)
+            return "accepted"
+        case Shift():
+            world.shift(action.workload, action.shares)
+            return "done"
+        case Forget():
+            world.forget(action.replicas)
+            return "done"
+        case Dismantle():
+            world.dismantle(action.grace_s)
+            return "accepted"
