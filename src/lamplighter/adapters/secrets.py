@@ -26,14 +26,21 @@ class LocalSecrets:
         self._sources = sources
 
     def version(self, name: str) -> str:
-        """Return the version of the value now in force, and keep that value.
+        """Return the version of the value now in force.
 
         Raises:
             EnvironmentFault: the source has no such variable or file (`secret-missing`).
         """
-        value = self._read(name)
-        version = hmac.new(self._key(), value.encode(), hashlib.sha256).hexdigest()[:VERSION_LENGTH]
-        self._keep(f"{name}.{version}", value.encode())
+        return hmac.new(self._key(), self._read(name).encode(), hashlib.sha256).hexdigest()[:VERSION_LENGTH]
+
+    def keep(self, name: str) -> str:
+        """Keep the value now in force, so that `value` has it later, and return its version.
+
+        Raises:
+            EnvironmentFault: as `version`.
+        """
+        version = self.version(name)
+        self._keep(f"{name}.{version}", self._read(name).encode())
         return version
 
     def value(self, name: str, version: str = "") -> str:

@@ -113,6 +113,10 @@ class Secrets(Protocol):
         """Return the version of the value now in force: a keyed digest, of no use to a reader."""
         ...
 
+    def keep(self, name: str) -> str:
+        """Keep the value now in force, so that `value` has it later, and return its version."""
+        ...
+
     def value(self, name: str, version: str = "") -> str:
         """Return the value, of a given version. Raises EnvironmentFault if it cannot be had."""
         ...

@@ -3,8 +3,8 @@
 Knows nothing of replicas, of the gateway or of why a release is wanted.
 """
 
-from lamplighter.targets.local.releases.cut import cut
+from lamplighter.targets.local.releases.cut import cut, identify
 from lamplighter.targets.local.releases.launch import Launch, launch
 from lamplighter.targets.local.releases.store import ReleaseStore
 
-__all__ = ["Launch", "ReleaseStore", "cut", "launch"]
+__all__ = ["Launch", "ReleaseStore", "cut", "identify", "launch"]

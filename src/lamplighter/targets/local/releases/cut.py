@@ -1,4 +1,7 @@
-"""Cut a release of a service from a working folder: files, environment, configuration, secret versions."""
+"""Cut a release of a service from a working folder: files, environment, configuration, secret versions.
+
+`identify` says which release that would be and touches nothing; `cut` makes it.
+"""
 
 import platform
 from pathlib import Path
@@ -8,7 +11,19 @@ from lamplighter.model.system import Service
 from lamplighter.ports import Secrets
 from lamplighter.targets.local.releases.environment import Say, build, environment_digest
 from lamplighter.targets.local.releases.store import ReleaseStore
-from lamplighter.targets.local.releases.tree import keep_tree
+from lamplighter.targets.local.releases.tree import keep_tree, listed, tree_digest
+
+
+def identify(service: Service, source: Path, secrets: Secrets) -> Release:
+    """Return the release that `cut` would make now of the files below `source`; keeps nothing.
+
+    Raises:
+        UserError: something in the source is wrong.
+        EnvironmentFault: a secret cannot be had.
+    """
+    folder = source / service.folder
+    versions = {name: secrets.version(name) for name in service.secrets}
+    return _release(service, tree_digest(folder, listed(folder)), folder, versions)
 
 
 def cut(service: Service, source: Path, store: ReleaseStore, secrets: Secrets, say: Say) -> Release:
@@ -20,7 +35,7 @@ def cut(service: Service, source: Path, store: ReleaseStore, secrets: Secrets, s
         service: what is wanted.
         source: the folder that holds the spec; the service's `folder` is below it.
         store: where releases are kept.
-        secrets: asked for the versions of the service's secrets; values are not read here.
+        secrets: keeps the values now in force, for every replica that is started from this release.
         say: told in one line what is being done, before anything slow.
 
     Returns:
@@ -32,24 +47,29 @@ def cut(service: Service, source: Path, store: ReleaseStore, secrets: Secrets, s
     """
     store.prepare()
     tree = keep_tree(source / service.folder, store.trees)
+    versions = {name: secrets.keep(name) for name in service.secrets}
+    release = _release(service, tree, store.trees / tree, versions)
+    if service.python is not None:
+        place = store.environments / release.environment
+        build(service.python, store.trees / tree, place, serves_asgi=service.run.kind == "app", say=say)
+    store.put(release)
+    return release
+
+
+def _release(service: Service, tree: str, files: Path, secrets: dict[str, str]) -> Release:
     environment, interpreter = "", platform.python_version()
     if service.python is not None:
-        asgi = service.run.kind == "app"
-        environment = environment_digest(service.python, store.trees / tree, serves_asgi=asgi)
-        place = store.environments / environment
-        build(service.python, store.trees / tree, place, serves_asgi=asgi, say=say)
+        environment = environment_digest(service.python, files, serves_asgi=service.run.kind == "app")
         interpreter = service.python.version or interpreter
-    release = Release(
+    return Release(
         workload=service.name,
         run=service.run,
         tree=tree,
         environment=environment,
         interpreter=interpreter,
         env=service.env,
-        secrets={name: secrets.version(name) for name in service.secrets},
+        secrets=secrets,
         resources=service.resources,
         health=service.health,
         drain_s=service.drain_s,
     )
-    store.put(release)
-    return release
