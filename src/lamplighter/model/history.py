@@ -59,7 +59,8 @@ class WorkloadHistory(Value):
     Replicas, by id: `first_ready` (when each first passed its checks), `not_ready_since`,
     `unknown_since`, `over_memory_since`; `ended` (when each was seen to have ended), `replaced` (which
     one took its place), `attempts` (when predecessors in the same place failed soon or were replaced
-    alive). `restores`: when replicas that had vanished without a trace were started again.
+    alive). `missing_since`: since when fewer of a release have lived than are wanted, with no proven
+    death to show for it; `restores`: when such vanished ones were started again.
     `drain_s` is kept for a workload that has left the spec.
     """
 
@@ -80,6 +81,7 @@ class WorkloadHistory(Value):
     replaced: dict[str, str] = {}
     attempts: dict[str, tuple[Instant, ...]] = {}
     repairs: tuple[Instant, ...] = ()
+    missing_since: dict[str, Instant] = {}
     restores: tuple[Instant, ...] = ()
     scaled_up_at: Instant | None = None
     scaled_down_at: Instant | None = None
@@ -89,7 +91,7 @@ class Pending(Value):
     """An action on its way: decided (no answer yet), or applied and waiting for its postcondition.
 
     `since` is when it was decided, then when it was applied; `tried_at` when it was last handed to
-    the target, `attempts` how often.
+    the target, `attempts` how often; `before` the number of replicas that a Scale changes.
     """
 
     decision: Decision
@@ -97,6 +99,7 @@ class Pending(Value):
     since: Instant = 0.0
     tried_at: Instant = 0.0
     attempts: int = 1
+    before: int = 0
     outcome: OutcomeState | None = None
     detail: str = ""
 

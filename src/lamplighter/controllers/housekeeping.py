@@ -1,0 +1,107 @@
+"""Housekeeping: records of the dead that nobody needs, replicas too many, drains that do not end.
+
+Knows what is settled and what lives; nothing of load or health.
+"""
+
+from collections.abc import Iterator
+
+from lamplighter.controllers import contracts
+from lamplighter.controllers.kinds import finding
+from lamplighter.controllers.repair import successors
+from lamplighter.controllers.survey import Survey
+from lamplighter.model.actions import Scale
+from lamplighter.model.decisions import Priority, Proposal, Verdict
+from lamplighter.model.facts import PROCESSES, Replica
+from lamplighter.model.findings import Evidence, Finding
+from lamplighter.model.history import History, WorkloadHistory
+from lamplighter.model.system import Service, System
+
+EVIDENCE_S = 60.0
+"""For so long the record of a replica that has ended is kept to be looked at."""
+EVIDENCE_MAX = 5
+"""So many of them are kept for each workload."""
+OVERDUE_S = 15.0
+"""Beyond its deadline a drain may take so long to show in the facts."""
+
+
+def housekeeping(system: System, survey: Survey, history: History) -> Verdict:
+    """Propose what keeps the site tidy.
+
+    1. An ended replica that was replaced, drained or is not wanted: its record goes after a minute,
+       or earlier if there are more than a few.
+    2. More of a release live than is settled (an answer was lost): the least busy are drained.
+    3. A replica drains for longer than it may: a finding.
+    4. A replica of a workload that this system never had: a finding, and it is left alone.
+    """
+    if survey.silence(PROCESSES):
+        return Verdict()
+    findings: list[Finding] = list(_strangers(survey, history))
+    proposals: list[Proposal] = []
+    if (records := tuple(_forgettable(survey, history))) and "records" not in survey.motion.subjects:
+        why = contracts.Why(
+            controller="housekeeping", priority=Priority.SAVING, because="replaced or drained"
+        )
+        proposals.append(contracts.forget(records, why))
+    for name, memory in sorted(history.workloads.items()):
+        findings.extend(_overdue(survey, name, memory))
+        if (service := system.services.get(name)) and history.stopping is None:
+            proposals.extend(_too_many(survey, service, memory))
+    return Verdict(findings=tuple(findings), proposals=tuple(proposals))
+
+
+def _forgettable(survey: Survey, history: History) -> Iterator[str]:
+    for name, memory in sorted(history.workloads.items()):
+        done: list[Replica] = []
+        for release in survey.releases(name):
+            owed = memory.wanted.get(release, 0) - survey.count(name, release)
+            settled = survey.standing(name, release).exited
+            done.extend(
+                each
+                for each in settled
+                if owed <= 0 or each.id in memory.replaced or each.draining_since is not None
+            )
+        done.sort(key=lambda each: (-memory.ended.get(each.id, survey.now), each.id))
+        for rank, each in enumerate(done):
+            age = survey.now - memory.ended.get(each.id, survey.now)
+            if rank >= EVIDENCE_MAX or age >= EVIDENCE_S:
+                yield each.id
+
+
+def _too_many(survey: Survey, service: Service, memory: WorkloadHistory) -> Iterator[Proposal]:
+    name = service.name
+    if {each.split("/")[0] for each in survey.motion.subjects} & {name}:
+        return
+    for release, wanted in sorted(memory.wanted.items()):
+        there = survey.staying(name, release)
+        spares = successors(memory, survey, name, release)
+        excess = len(there) - wanted - len(spares)
+        stops = (
+            contracts.victims((each for each in there if each.id not in spares), excess) if excess > 0 else ()
+        )
+        if stops and wanted:
+            scale = Scale(
+                workload=name, release=release, replicas=wanted, stops=stops, drain_s=service.drain_s
+            )
+            why = contracts.Why(
+                controller="housekeeping",
+                priority=Priority.SAVING,
+                because=f"{excess} more of {release} live than the {wanted} that are settled",
+            )
+            yield contracts.shrink(survey, scale, why, sources=contracts.EVERY_SOURCE)
+
+
+def _overdue(survey: Survey, name: str, memory: WorkloadHistory) -> Iterator[Finding]:
+    for release in survey.releases(name):
+        for each in survey.standing(name, release).draining:
+            since = each.draining_since
+            if since is not None and survey.now - since > memory.drain_s + OVERDUE_S:
+                message = (
+                    f"{each.id} drains since {survey.now - since:.0f} s, {memory.drain_s:g} s are allowed"
+                )
+                yield finding("drain-overdue", each.id, message, Evidence(looked_at=(PROCESSES,)))
+
+
+def _strangers(survey: Survey, history: History) -> Iterator[Finding]:
+    for name in survey.workloads():
+        if name not in history.workloads:
+            yield finding("not-ours", name, f"replicas of {name} run here, which this system never had")

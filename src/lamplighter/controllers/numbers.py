@@ -1,0 +1,187 @@
+"""Numbers: how many replicas of each release, and which share of the traffic each gets.
+
+The one place where the total (scaling's) and the stage of a rollout (rollout's) come together.
+Arithmetic only: everything it decides from is an argument.
+"""
+
+from collections.abc import Mapping
+from math import ceil
+from typing import NamedTuple
+
+from lamplighter.controllers.contracts import SHARE_DIGITS
+from lamplighter.controllers.survey import Survey
+from lamplighter.model.history import RolloutState, WorkloadHistory
+from lamplighter.model.system import Service
+
+EPSILON = 1e-6
+"""Below the resolution of a traffic share; keeps `ceil` from counting float dust as a replica."""
+
+
+LOST_AFTER_S = 10.0
+"""For how long nothing of a release must have served before its traffic is taken from it."""
+
+
+class Numbers(NamedTuple):
+    """What a workload should come to next: replicas by release, and traffic (None: as it is)."""
+
+    wanted: dict[str, int]
+    shares: dict[str, float] | None = None
+    no_room: bool = False
+
+
+class Side(NamedTuple):
+    """One release in an exchange: how many are settled, there (live or coming) and ready."""
+
+    release: str
+    wanted: int
+    there: int
+    ready: int
+
+    @property
+    def size(self) -> int:
+        """Return the room that it takes: what lives, or what is settled to live, if that is more."""
+        return max(self.wanted, self.there)
+
+
+class Exchange(NamedTuple):
+    """Traffic moves from `giver` to `taker` until the taker has `goal` of it.
+
+    `keep`: the giver stays at full strength as long as there is room, so that going back is instant.
+    """
+
+    taker: str
+    giver: str = ""
+    goal: float = 1.0
+    keep: bool = False
+
+
+def active(memory: WorkloadHistory) -> RolloutState | None:
+    """Return the rollout that is under way, if any."""
+    rollout = memory.rollout
+    return rollout if rollout is not None and not rollout.verdict else None
+
+
+def steps(rollout: RolloutState, service: Service) -> tuple[float, ...]:
+    """Return the traffic shares that a rollout goes through, the last always all of it."""
+    return (1.0,) if rollout.at_once else (*(each for each in service.rollout.steps if each < 1), 1.0)
+
+
+def step_share(rollout: RolloutState, service: Service) -> float:
+    """Return the share of traffic of the step that a rollout is at."""
+    shares = steps(rollout, service)
+    return shares[min(rollout.step, len(shares) - 1)]
+
+
+def lost(memory: WorkloadHistory, survey: Survey, workload: str, release: str) -> bool:
+    """Return whether nothing of a release has served for `LOST_AFTER_S`: known, not merely silent."""
+    since = [memory.not_ready_since.get(each.id) for each in survey.staying(workload, release)]
+    return all(each is not None and survey.now - each >= LOST_AFTER_S for each in since)
+
+
+def exchange(
+    memory: WorkloadHistory, service: Service, survey: Survey, shares: Mapping[str, float]
+) -> Exchange:
+    """Return which release gains traffic from which.
+
+    1. A release that is neither stable nor the candidate still has traffic: it goes to the heir first
+       (the stable release; without one, the candidate).
+    2. A rollout is under way: from stable to the candidate, up to the step's share; all of it where
+       nothing of stable serves any more.
+    3. Else everything is the heir's.
+    """
+    rollout = active(memory)
+    candidate = rollout.candidate if rollout else ""
+    gone = bool(memory.stable) and bool(candidate) and lost(memory, survey, service.name, memory.stable)
+    heir = candidate if gone or not memory.stable else memory.stable
+    stray = sorted(each for each in shares if each not in (memory.stable, candidate))
+    if stray:
+        return Exchange(taker=heir, giver=stray[0])
+    if rollout and shares.keys() & {memory.stable} and candidate != memory.stable:
+        goal = 1.0 if gone and survey.ready(service.name, candidate) else step_share(rollout, service)
+        return Exchange(taker=candidate, giver=memory.stable, goal=goal, keep=True)
+    return Exchange(taker=heir)
+
+
+def numbers(memory: WorkloadHistory, service: Service, survey: Survey, capacity: int) -> Numbers:
+    """Return what a workload should come to next, one capacity-safe move from where it stands.
+
+    Args:
+        memory: what is settled.
+        service: its bounds and its rollout policy.
+        survey: what lives, passes its checks and gets traffic.
+        capacity: how many replicas the load needs in all.
+    """
+    name = service.name
+    shares = {each: share for each, share in survey.facts.shares.get(name, {}).items() if share > 0}
+    move = exchange(memory, service, survey, shares)
+    rollout = active(memory)
+    staying = {move.taker, move.giver, memory.stable, rollout.candidate if rollout else "", *shares}
+    others = sorted({*survey.releases(name), *memory.wanted} - staying)
+    wanted = dict.fromkeys(others, 0)
+    taker, giver = _side(memory, survey, name, move.taker), _side(memory, survey, name, move.giver)
+    if not move.taker:
+        return Numbers(wanted)
+    if not move.giver:
+        placed = None if shares.keys() == {taker.release} or not taker.ready else {taker.release: 1.0}
+        return Numbers({**wanted, taker.release: capacity}, placed)
+    room = service.replicas.max + service.rollout.surge
+    room -= sum(survey.count(name, each) for each in {*survey.releases(name)} - {move.taker, move.giver})
+    total = max(1, min(capacity, max(service.replicas.min, room - 1)))
+    share = shares.get(taker.release, 0.0) / (shares.get(taker.release, 0.0) + shares[giver.release])
+    counts = _counts(move, (taker, giver), total, room, share)
+    after = _share(move, (taker, giver), counts[0], total, share)
+    wanted |= {taker.release: counts[0], giver.release: counts[1]}
+    stuck = counts == (taker.size, giver.size) and taker.ready >= taker.size and share < move.goal
+    if after - share < EPSILON:
+        return Numbers(wanted, None, no_room=stuck)
+    return Numbers(wanted, _shares(shares, taker.release, giver.release, after))
+
+
+def replicas_for(share: float, total: int) -> int:
+    """Return how many of `total` replicas a share of the traffic needs."""
+    return ceil(share * total - EPSILON)
+
+
+def _side(memory: WorkloadHistory, survey: Survey, workload: str, release: str) -> Side:
+    return Side(
+        release,
+        memory.wanted.get(release, 0),
+        survey.count(workload, release),
+        survey.ready(workload, release) if release else 0,
+    )
+
+
+def _counts(move: Exchange, sides: tuple[Side, Side], total: int, room: int, share: float) -> tuple[int, int]:
+    """Return how many of the taker and of the giver: the taker grows into room, the giver makes room.
+
+    The giver never goes below what its traffic now needs, nor down at all while the taker does not
+    carry what it was already given.
+    """
+    taker, giver = sides
+    carried, floor = replicas_for(share, total), replicas_for(1 - share, total)
+    need = max(1, carried, replicas_for(move.goal, total))
+    up = max(0, carried, min(taker.wanted, need), min(need, room - giver.size))
+    if taker.ready < carried:
+        return up, giver.wanted
+    down = max(floor, min(total if move.keep else floor, room - need))
+    if down > giver.wanted:
+        down = max(giver.wanted, min(down, room - max(up, taker.size)))
+    return up, down
+
+
+def _share(move: Exchange, sides: tuple[Side, Side], up: int, total: int, share: float) -> float:
+    """Return the taker's next share: the goal once all that it needs is ready, else what is ready."""
+    taker, giver = sides
+    need = max(1, replicas_for(move.goal, total))
+    if taker.ready >= need or (taker.ready and not giver.there):
+        return move.goal
+    if not move.keep or (up < need and taker.ready >= up):
+        return min(move.goal, max(share, round(taker.ready / total, SHARE_DIGITS)))
+    return share
+
+
+def _shares(shares: Mapping[str, float], taker: str, giver: str, share: float) -> dict[str, float]:
+    whole = shares.get(taker, 0.0) + shares[giver]
+    gains = round(share * whole, SHARE_DIGITS)
+    after = {**shares, taker: gains, giver: round(whole - gains, SHARE_DIGITS)}
+    return {release: each for release, each in sorted(after.items()) if each > 0}

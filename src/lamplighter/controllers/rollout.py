@@ -1,0 +1,239 @@
+"""Rollout: bring a new release in, step by step, and an old one out; and keep numbers as settled.
+
+Knows releases, readiness and traffic shares; nothing of load. A change of the spec that changes no
+release never comes here.
+"""
+
+from msgspec.structs import replace
+
+from lamplighter.controllers import contracts
+from lamplighter.controllers.configure import configured
+from lamplighter.controllers.kinds import finding
+from lamplighter.controllers.numbers import Numbers, active, numbers, replicas_for, step_share, steps
+from lamplighter.controllers.survey import Survey
+from lamplighter.model.actions import Scale, Shares
+from lamplighter.model.decisions import Priority, Proposal, Verdict
+from lamplighter.model.facts import HEALTH, PROCESSES
+from lamplighter.model.findings import Evidence, Finding
+from lamplighter.model.history import History, RolloutState, WorkloadHistory
+from lamplighter.model.system import Service, System
+
+CRASHES_MAX = 3
+"""So many candidates that end soon after their start are a crash loop, not bad luck."""
+REFUSALS_MAX = 5
+"""So often the target may refuse or fail to start candidates before the rollout is given up."""
+SHORTFALL_S_MAX = 10.0
+"""For so long a candidate may have fewer ready replicas than its traffic needs: time for one repair."""
+
+
+def rollout(system: System, survey: Survey, history: History) -> Verdict:
+    """Propose the next capacity-safe move of each workload towards its release.
+
+    1. The target is not configured with the spec in force, or processes or health are silent: wait.
+    2. A first release starts at once at full number, once what it needs has a ready replica.
+    3. A rollout: more of the candidate as room allows, then its share of the traffic, then bake.
+    4. No room (`max` plus `surge`): stable makes way, never below what its own traffic needs.
+    5. A release that has lost its traffic for good is drained; one that still has some gives it back
+       first.
+    6. Numbers differ from the settled capacity for any other reason: bring them there.
+
+    Returns:
+        At most one Scale for each release and one Shift for each workload.
+    """
+    findings: list[Finding] = []
+    proposals: list[Proposal] = []
+    if not configured(system, survey) or any(survey.silence(each) for each in (PROCESSES, HEALTH)):
+        return Verdict(findings=tuple(_waiting(survey, history)))
+    for name, service in sorted(system.services.items()):
+        memory = history.workloads.get(name)
+        if memory is None or not (memory.stable or memory.rollout or memory.wanted):
+            continue
+        missing = _missing_needs(system, survey, service) if not memory.stable else ()
+        if missing and not survey.live(name):
+            findings.append(_waits_for(name, missing))
+            continue
+        move = numbers(memory, service, survey, memory.capacity)
+        if move.no_room and active(memory):
+            findings.append(finding("rollout-has-no-room", name, f"{name}: max + surge leaves no room"))
+        proposals.extend(scales(survey, service, memory, move, _why(memory)))
+        proposals.extend(_shift(survey, service, memory, move))
+    return Verdict(findings=tuple(findings), proposals=tuple(proposals))
+
+
+def scales(
+    survey: Survey, service: Service, memory: WorkloadHistory, move: Numbers, why: contracts.Why
+) -> list[Proposal]:
+    """Return a Scale for each release whose settled number is to change."""
+    proposals = []
+    timing = contracts.Timing(start_s=service.health.start_timeout_s, drain_s=service.drain_s)
+    for release, to in sorted(move.wanted.items()):
+        now = memory.wanted.get(release, 0)
+        there = survey.staying(service.name, release)
+        if to > now:
+            proposals.append(contracts.grow(service.name, release, (now, to), why, timing))
+        elif to < now or (to == 0 and there):
+            proposals.extend(_fewer(survey, service, release, to, why))
+    return proposals
+
+
+def _fewer(
+    survey: Survey, service: Service, release: str, to: int, why: contracts.Why
+) -> tuple[Proposal, ...]:
+    """Drain what is too many; all of a release that gets no traffic, known to be ready or not."""
+    shares = survey.facts.shares.get(service.name, {})
+    there = survey.staying(service.name, release)
+    unused = shares.get(release, 0.0) <= 0
+    excess = max(0, survey.count(service.name, release) - to)
+    stops = contracts.victims(there, excess, unknown_too=unused)
+    if len(stops) < min(excess, len(there)):
+        return ()
+    scale = Scale(workload=service.name, release=release, replicas=to, stops=stops, drain_s=service.drain_s)
+    needs = (Shares(workload=service.name, shares=dict(sorted(shares.items()))),)
+    return (contracts.shrink(survey, scale, why, sources=(PROCESSES, HEALTH), needs=needs),)
+
+
+def _shift(survey: Survey, service: Service, memory: WorkloadHistory, move: Numbers) -> tuple[Proposal, ...]:
+    if move.shares is None or survey.shifting(service.name):
+        return ()
+    return (contracts.shift(survey, service.name, move.shares, _why(memory)),)
+
+
+def _why(memory: WorkloadHistory) -> contracts.Why:
+    state = memory.rollout
+    ordered = state.by if state and (state.at_once or state.verdict == "rolled-back") else ""
+    if state is None:
+        because = "the settled number of replicas"
+    elif state.verdict in ("failed", "rolled-back"):
+        because = f"{state.candidate} is given up: {state.reason}"
+    elif state.verdict:
+        because = f"{state.candidate} is {state.verdict}"
+    elif not state.stable:
+        because = f"{state.candidate} is the first release"
+    else:
+        because = f"rollout of {state.candidate}, step {state.step + 1}"
+    return contracts.Why(controller="rollout", priority=Priority.ROLLOUT, because=because, ordered_by=ordered)
+
+
+def _missing_needs(system: System, survey: Survey, service: Service) -> tuple[str, ...]:
+    return tuple(each for each in service.needs if each in system.services and not survey.ready(each))
+
+
+def _waits_for(name: str, missing: tuple[str, ...]) -> Finding:
+    return finding(
+        "waits-for-needs",
+        name,
+        f"{name} starts once {', '.join(missing)} can serve",
+        Evidence(looked_at=("health",), empty=tuple(f"ready replicas of {each}" for each in missing)),
+    )
+
+
+def _waiting(survey: Survey, history: History) -> list[Finding]:
+    silent = tuple(each for each in (PROCESSES, HEALTH) if survey.silence(each))
+    return [
+        finding(
+            "rollout-waits",
+            name,
+            f"the rollout of {name} waits for {' and '.join(silent) or 'the gateway'}",
+            Evidence(unavailable=silent),
+        )
+        for name, memory in sorted(history.workloads.items())
+        if active(memory)
+    ]
+
+
+# --- the state of a rollout, moved on by what the facts show (called by the engine's fold)
+
+
+def progress(memory: WorkloadHistory, service: Service, survey: Survey, history: History) -> WorkloadHistory:
+    """Return the workload's memory with its rollout moved on as far as the facts allow.
+
+    1. Processes or health are silent: inconclusive is not failed; a bake starts anew.
+    2. The candidate fails (see `failure`): the rollout ends, and stable stays or comes back.
+    3. A first release ends its rollout when it has the traffic.
+    4. The step's share is in force and ready replicas carry it: bake; after `bake_s`, the next step.
+    5. The last step is reached: the candidate becomes the stable release.
+    """
+    state = active(memory)
+    if state is None:
+        return memory
+    if survey.silence(PROCESSES) or survey.silence(HEALTH):
+        return _with(memory, replace(state, step_since=survey.now if state.step_since is not None else None))
+    reason = failure(memory, state, service, survey, history) if state.stable else ""
+    if reason:
+        return _with(memory, replace(state, verdict="failed", reason=reason, ended_at=survey.now))
+    share = survey.facts.shares.get(service.name, {}).get(state.candidate, 0.0)
+    if not state.stable:
+        first = survey.ready(service.name, state.candidate) > 0 and share >= 1.0
+        return promoted(memory, state, survey.now) if first else memory
+    return _stepped(memory, state, service, survey, share)
+
+
+def failure(
+    memory: WorkloadHistory, state: RolloutState, service: Service, survey: Survey, history: History
+) -> str:
+    """Return why a candidate has failed, or an empty string.
+
+    Crash loops, replicas that are not ready `start_timeout_s` after their start, too few ready ones
+    for its traffic for `SHORTFALL_S_MAX`, or a target that will not start them.
+    """
+    if state.crashes >= CRASHES_MAX:
+        return f"{state.crashes} of its replicas ended soon after their start"
+    subject = f"{service.name}/{state.candidate}"
+    refused = [
+        each
+        for each in history.closed
+        if each.subject == subject
+        and each.result in ("refused", "failed", "undone")
+        and each.at >= state.started_at
+    ]
+    if len(refused) >= REFUSALS_MAX:
+        return f"it could not be started {len(refused)} times: {refused[-1].detail}"
+    for each in survey.staying(service.name, state.candidate):
+        late = survey.now - each.started_at >= service.health.start_timeout_s
+        if late and each.ready is False and each.id not in memory.first_ready:
+            return f"{each.id} was not ready {service.health.start_timeout_s:g} s after its start"
+    if state.shortfall_since is not None and survey.now - state.shortfall_since >= SHORTFALL_S_MAX:
+        return f"fewer ready replicas than its traffic needs for {SHORTFALL_S_MAX:g} s"
+    return ""
+
+
+def promoted(memory: WorkloadHistory, state: RolloutState, now: float) -> WorkloadHistory:
+    """Return the memory with the candidate as the stable release.
+
+    The former one is first among the earlier releases; after a rollback it is last, so that another
+    rollback goes further back and not to what was just left.
+    """
+    others = tuple(each for each in memory.earlier if each not in (state.candidate, state.stable))
+    former = (state.stable,) if state.stable and state.stable != state.candidate else ()
+    return replace(
+        memory,
+        stable=state.candidate,
+        earlier=((*others, *former) if state.at_once else (*former, *others))[:EARLIER_MAX],
+        rollout=replace(state, verdict="promoted", ended_at=now),
+    )
+
+
+EARLIER_MAX = 10
+
+
+def _stepped(
+    memory: WorkloadHistory, state: RolloutState, service: Service, survey: Survey, share: float
+) -> WorkloadHistory:
+    goal, last = step_share(state, service), state.step >= len(steps(state, service)) - 1
+    needed = max(1, replicas_for(min(share, goal) if share > 0 else goal, memory.capacity))
+    enough = survey.ready(service.name, state.candidate) >= needed
+    short = None if enough or share <= 0 else state.shortfall_since or survey.now
+    state = replace(state, shortfall_since=short)
+    if share < goal - 1e-4 or not enough:
+        return _with(memory, replace(state, step_since=None))
+    if last:
+        return promoted(memory, state, survey.now)
+    if state.step_since is None:
+        return _with(memory, replace(state, step_since=survey.now))
+    if survey.now - state.step_since >= service.rollout.bake_s:
+        return _with(memory, replace(state, step=state.step + 1, step_since=None))
+    return memory if state == memory.rollout else _with(memory, state)
+
+
+def _with(memory: WorkloadHistory, state: RolloutState) -> WorkloadHistory:
+    return replace(memory, rollout=state)

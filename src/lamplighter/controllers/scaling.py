@@ -1,0 +1,155 @@
+"""Scaling: the total number of replicas follows the load, within the spec's bounds.
+
+Knows load, bounds and what is settled; how a total is shared between releases is `numbers`' business,
+broken replicas are repair's.
+"""
+
+from math import ceil
+
+from lamplighter.controllers import contracts
+from lamplighter.controllers.configure import configured
+from lamplighter.controllers.kinds import finding
+from lamplighter.controllers.load import Demand, demand
+from lamplighter.controllers.numbers import EPSILON, active, numbers
+from lamplighter.controllers.rollout import scales
+from lamplighter.controllers.survey import Survey
+from lamplighter.model.actions import Ready, Scale
+from lamplighter.model.decisions import Priority, Proposal, Verdict
+from lamplighter.model.facts import HEALTH, PROCESSES, TRAFFIC
+from lamplighter.model.findings import Evidence, Finding
+from lamplighter.model.history import History, WorkloadHistory
+from lamplighter.model.system import Service, System
+
+UP_AT = 1.1
+"""More replicas only when the load needs a tenth more than there are (as Kubernetes' tolerance)."""
+DOWN_AT = 0.9
+"""Fewer only when the fewer would be at most nine tenths used; with `UP_AT` this is the hysteresis."""
+
+
+def scaling(system: System, survey: Survey, history: History) -> Verdict:
+    """Propose another total for each service whose load or bounds ask for one.
+
+    1. The settled total is outside the spec's bounds: bring it in, whatever the load.
+    2. The load is not known: nothing, and a finding says which source is silent since when.
+    3. The panic window needs a tenth more than there is: as many as it needs, at once.
+    4. Panic (3, or less than a calm window since the last scale-up) never scales down.
+    5. The calm window's peak fits into fewer, at most nine tenths used: drain the least busy, no more
+       at once than the guards allow to be at risk, and never below what the panic window needs.
+    6. More is needed than `max` allows: a finding.
+    """
+    findings: list[Finding] = []
+    proposals: list[Proposal] = []
+    if not configured(system, survey) or survey.silence(PROCESSES):
+        return Verdict()
+    for name, service in sorted(system.services.items()):
+        memory = history.workloads.get(name)
+        if memory is None or not (memory.stable or active(memory)) or not memory.wanted:
+            continue
+        total, because = bounded(service, memory.capacity), "the spec's bounds"
+        if (
+            total == memory.capacity
+            and service.scale is not None
+            and service.replicas.min < service.replicas.max
+        ):
+            wants = demand(memory.samples, service.scale, service.resources, survey.now)
+            findings.extend(_notes(survey, service, memory, wants))
+            total, because = _followed(survey, service, memory, wants)
+        if total < memory.capacity:
+            total = max(total, memory.capacity - at_once(system, memory.capacity))
+            proposals.extend(_down(survey, service, memory, total, because))
+        elif total > memory.capacity:
+            proposals.extend(_up(survey, service, memory, total, because))
+    return Verdict(findings=tuple(findings), proposals=tuple(proposals))
+
+
+def bounded(service: Service, total: int) -> int:
+    """Return the total within the spec's bounds; without an autoscaler it is `min`."""
+    top = service.replicas.max if service.scale is not None else service.replicas.min
+    return max(service.replicas.min, min(total, top))
+
+
+def at_once(system: System, total: int) -> int:
+    """Return how many of `total` may be drained by one decision."""
+    return max(1, int(system.guards.at_risk * total + EPSILON))
+
+
+def _followed(survey: Survey, service: Service, memory: WorkloadHistory, wants: Demand) -> tuple[int, str]:
+    """Return the total that the load asks for, and why; the present one where nothing is to be done."""
+    assert service.scale is not None
+    now, scale, total = survey.now, service.scale, memory.capacity
+    if wants.panic is not None and wants.panic > max(total * UP_AT, EPSILON):
+        need = min(service.replicas.max, ceil(wants.panic - EPSILON))
+        return max(total, need), f"the load needs {wants.panic:.1f} replicas of the {total} there are"
+    if wants.calm is None or wants.panic is None or survey.silence(TRAFFIC) or survey.silence(HEALTH):
+        return total, ""
+    if memory.scaled_up_at is not None and now - memory.scaled_up_at < scale.window_s:
+        return total, ""
+    peak = max(wants.calm, wants.panic)
+    fewer = max(service.replicas.min, ceil(peak / DOWN_AT - EPSILON))
+    if scale.on == "latency":
+        fewer = max(fewer, total - 1)
+    return min(total, fewer), f"{scale.window_s:g} s of load need at most {peak:.1f} of {total} replicas"
+
+
+def _up(
+    survey: Survey, service: Service, memory: WorkloadHistory, total: int, because: str
+) -> list[Proposal]:
+    move = numbers(memory, service, survey, total)
+    return [
+        each
+        for each in scales(survey, service, memory, move, _why(because, total))
+        if not each.contract.destructive
+    ]
+
+
+def _down(
+    survey: Survey, service: Service, memory: WorkloadHistory, total: int, because: str
+) -> list[Proposal]:
+    """Drain the least busy of the release that has the traffic; nothing while anything else is under way."""
+    name = service.name
+    under_way = {each.split("/")[0] for each in survey.motion.subjects}
+    move = numbers(memory, service, survey, total)
+    proposals = []
+    for release, to in sorted(move.wanted.items()):
+        if to >= memory.wanted.get(release, 0) or name in under_way or survey.coming(name, release):
+            continue
+        there = survey.staying(name, release)
+        stops = contracts.victims(there, max(0, survey.count(name, release) - to))
+        ready = survey.ready(name, release)
+        if len(there) - len(stops) != to or ready < to:
+            continue
+        proposals.append(
+            contracts.shrink(
+                survey,
+                Scale(workload=name, release=release, replicas=to, stops=stops, drain_s=service.drain_s),
+                _why(because, total),
+                sources=contracts.EVERY_SOURCE,
+                needs=(Ready(workload=name, release=release, at_least=ready),),
+            )
+        )
+    return proposals
+
+
+def _why(because: str, total: int) -> contracts.Why:
+    return contracts.Why(controller="scaling", priority=Priority.SCALING, because=because, capacity=total)
+
+
+def _notes(survey: Survey, service: Service, memory: WorkloadHistory, wants: Demand) -> list[Finding]:
+    silence = survey.silence(TRAFFIC)
+    assert service.scale is not None
+    if wants.panic is None:
+        why = f"{TRAFFIC} silent since {silence.since:g}: {silence.why}" if silence else "no readings yet"
+        return [
+            finding(
+                "load-unknown",
+                service.name,
+                f"{service.name} stays at {memory.capacity} replicas: {why}",
+                Evidence(
+                    empty=() if silence else (service.scale.on,), unavailable=(TRAFFIC,) if silence else ()
+                ),
+            )
+        ]
+    if wants.panic > service.replicas.max * UP_AT:
+        message = f"{service.name} needs {wants.panic:.1f} replicas, the spec allows {service.replicas.max}"
+        return [finding("load-exceeds-max", service.name, message, Evidence(looked_at=(TRAFFIC,)))]
+    return []

@@ -1,0 +1,187 @@
+"""Guard: whether a settled decision may be carried out now, waits, or needs a person's yes.
+
+Every hold has its reason in words. What a person ordered by name (down, rollback) passes the guards
+that stand in for a person's judgement (budget, share at risk, approval, freeze), and traffic
+telemetry that is silent; never the one for a record that cannot be kept of what it destroys.
+"""
+
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from lamplighter.controllers.numbers import active
+from lamplighter.controllers.survey import Survey
+from lamplighter.engine.freeze import frozen
+from lamplighter.engine.settle import under_way, workload_of
+from lamplighter.engine.verify import kind
+from lamplighter.model.actions import Heard, Replace, Scale
+from lamplighter.model.decisions import Decision, Priority, Proposal
+from lamplighter.model.history import Closed, History
+from lamplighter.model.value import Instant
+
+BACKOFF_S = 1.0
+BACKOFF_S_MAX = 60.0
+"""After failures an action on the same subject waits, doubling from one to the other."""
+BACKOFF_WINDOW_S = 600.0
+"""Failures older than this are not held against a subject."""
+UNCOUNTED = frozenset({"configure", "forget", "shift", "dismantle"})
+"""Kinds of actions that neither start nor stop a replica of their own choice: not in the budget."""
+EPSILON = 1e-3
+
+
+class Watch(NamedTuple):
+    """What the guards look at: the memory, the facts, and whether a record can be kept."""
+
+    history: History
+    survey: Survey
+    recordable: bool
+    taken: tuple[Decision, ...] = ()
+
+
+def guard(decision: Decision, watch: Watch) -> Decision:
+    """Return the decision with the state that the guards give it, and their reasons.
+
+    1. Destructive, and no record can be kept: held.
+    2. Destructive, and a source that it rests on is silent: held.
+    3. A rollout would start, or something would be saved or removed, in a freeze window: held.
+    4. The same was refused or failed a while ago: held, doubling.
+    5. The budget of actions in the window is used up: held.
+    6. More of the workload's capacity would be at risk than allowed: held. Never less than one replica.
+    7. The blast radius is above what needs no approval, and nobody has approved: asked.
+    """
+    chosen = decision.chosen
+    reasons = [
+        each for each in (_unrecorded(chosen, watch), _blackout(chosen, watch), _later(chosen, watch)) if each
+    ]
+    if not chosen.ordered_by:
+        reasons += [
+            each for each in (_freeze(chosen, watch), _budget(chosen, watch), _at_risk(chosen, watch)) if each
+        ]
+    if reasons:
+        return replace(decision, state="held", reasons=tuple(reasons))
+    return _approved(decision, watch)
+
+
+def _unrecorded(chosen: Proposal, watch: Watch) -> str:
+    if watch.recordable or not chosen.contract.destructive:
+        return ""
+    return "no record can be kept of it: nothing destructive is done until there is room again"
+
+
+def _blackout(chosen: Proposal, watch: Watch) -> str:
+    if not chosen.contract.destructive:
+        return ""
+    for need in chosen.contract.needs:
+        if isinstance(need, Heard) and (silence := watch.survey.silence(need.source)):
+            silent = f"{silence.source} silent since {silence.since:g} ({silence.why})"
+            return f"{silent}: what it would stop may serve"
+    return ""
+
+
+def _freeze(chosen: Proposal, watch: Watch) -> str:
+    system = watch.history.system
+    assert system is not None
+    if not system.freeze or not (_starts_rollout(chosen, watch.history) or _can_wait(chosen)):
+        return ""
+    window = frozen(system, watch.survey.facts.wall)
+    return f"frozen: {window.text or 'a freeze window'} ({system.timezone})" if window else ""
+
+
+def _starts_rollout(chosen: Proposal, history: History) -> bool:
+    """Return whether this starts the first replica of a new release of a workload that has a stable one."""
+    action = chosen.action
+    if not isinstance(action, Scale) or chosen.controller != "rollout":
+        return False
+    memory = history.workloads[action.workload]
+    state = active(memory)
+    return (
+        state is not None
+        and bool(state.stable)
+        and action.release == state.candidate
+        and not memory.wanted.get(action.release)
+    )
+
+
+def _can_wait(chosen: Proposal) -> bool:
+    if chosen.controller == "housekeeping":
+        return False
+    return chosen.priority is Priority.SAVING or chosen.controller == "teardown"
+
+
+def _later(chosen: Proposal, watch: Watch) -> str:
+    """Back off from what was refused or failed; once is forgiven where only the facts had moved on."""
+    if chosen.controller == "undo":
+        return ""
+    now = watch.survey.now
+    recent = [each for each in watch.history.closed if _against(each, chosen, now)]
+    lapsed = [each for each in recent if each.result == "lapsed"]
+    failures = len(recent) - len(lapsed) + max(0, len(lapsed) - 1)
+    if not failures:
+        return ""
+    until = recent[-1].at + min(BACKOFF_S_MAX, BACKOFF_S * 2 ** (failures - 1))
+    if now >= until:
+        return ""
+    last = recent[-1]
+    return f"{last.result} {failures} times, last because: {last.detail}; again in {until - now:.1f} s"
+
+
+def _against(closed: Closed, chosen: Proposal, now: Instant) -> bool:
+    return (
+        closed.subject == chosen.subject
+        and closed.kind == kind(chosen.action)
+        and closed.result in ("refused", "failed", "undone", "lapsed")
+        and now - closed.at < (BACKOFF_S_MAX if closed.result == "lapsed" else BACKOFF_WINDOW_S)
+    )
+
+
+def counts(chosen: Proposal) -> bool:
+    """Return whether an action counts towards the budget of actions in a window."""
+    return kind(chosen.action) not in UNCOUNTED
+
+
+def _budget(chosen: Proposal, watch: Watch) -> str:
+    system = watch.history.system
+    assert system is not None
+    guards = system.guards
+    if not counts(chosen):
+        return ""
+    since = watch.survey.now - guards.window_s
+    used = sum(each.at > since and each.kind not in UNCOUNTED for each in watch.history.acted)
+    used += sum(counts(each.chosen) for each in watch.taken)
+    if used < guards.actions:
+        return ""
+    return f"{used} actions in {guards.window_s:g} s, {guards.actions} are allowed"
+
+
+def _at_risk(chosen: Proposal, watch: Watch) -> str:
+    system = watch.history.system
+    assert system is not None
+    name, contract = workload_of(chosen.action), chosen.contract
+    if not contract.destructive or contract.blast_radius <= 0 or name not in system.services:
+        return ""
+    pending = [each.decision.chosen for each in under_way(watch.history, name).values()]
+    taken = [each.chosen for each in watch.taken if workload_of(each.chosen.action) == name]
+    at_risk = sum(each.contract.blast_radius for each in (*pending, *taken) if each.contract.destructive)
+    allowed = max(system.guards.at_risk, 1 / max(1, watch.survey.live(name)))
+    if at_risk + contract.blast_radius <= allowed + EPSILON:
+        return ""
+    share = f"{at_risk + contract.blast_radius:.0%} of {name} would be at risk"
+    return f"{share}, {allowed:.0%} is allowed"
+
+
+def _approved(decision: Decision, watch: Watch) -> Decision:
+    system, chosen = watch.history.system, decision.chosen
+    assert system is not None
+    radius, limit = chosen.contract.blast_radius, system.guards.approve_above
+    if chosen.ordered_by or radius <= limit or not chosen.contract.destructive:
+        return decision
+    approval = watch.history.approvals.get(decision.id)
+    if approval is not None:
+        return replace(decision, reasons=(f"approved by {approval.by or 'a person'}",))
+    reason = f"blast radius {radius:.0%} is above {limit:.0%}: waits for approval"
+    return replace(decision, state="asked", reasons=(reason,))
+
+
+def proven(chosen: Proposal) -> bool:
+    """Return whether an action only makes up for a replica that is proven dead."""
+    return isinstance(chosen.action, Replace) and not chosen.contract.destructive

@@ -1,0 +1,175 @@
+"""Memory: fold one pass's facts into what is remembered of each workload.
+
+Notes since when things are as they are; judges nothing. A successor that folds the same facts
+remembers the same.
+"""
+
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from lamplighter.controllers.numbers import active
+from lamplighter.controllers.repair import SHORT_LIFE_S, vanished
+from lamplighter.controllers.rollout import progress
+from lamplighter.controllers.survey import Survey
+from lamplighter.engine.samples import sampled
+from lamplighter.model.facts import PROCESSES, Phase, Replica
+from lamplighter.model.history import History, WorkloadHistory
+from lamplighter.model.system import Service
+from lamplighter.model.value import Instant
+
+REPAIRS_MAX = 500
+"""Instants of repairs that are kept for each workload."""
+
+
+ATTEMPTS_MAX = 50
+"""Failures that are kept for each place."""
+
+_Noted = TypeVar("_Noted")
+
+
+def remember(history: History, survey: Survey) -> History:
+    """Return the history with this pass's facts folded in."""
+    system = history.system
+    if system is None or history.stopped:
+        return history
+    workloads = {}
+    for name, memory in history.workloads.items():
+        service = system.services.get(name)
+        if service is None and survey.silence(PROCESSES) is None and not survey.remaining(name):
+            continue
+        workloads[name] = _remembered(memory, service, survey, name)
+    return replace(history, workloads=workloads)
+
+
+def advance(history: History, survey: Survey) -> History:
+    """Return the history with each rollout moved on as far as the facts allow."""
+    if history.system is None or history.stopping is not None:
+        return history
+    workloads = {}
+    for name, memory in history.workloads.items():
+        service = history.system.services.get(name)
+        workloads[name] = progress(memory, service, survey, history) if service else memory
+    return replace(history, workloads=workloads)
+
+
+def _remembered(
+    memory: WorkloadHistory, service: Service | None, survey: Survey, name: str
+) -> WorkloadHistory:
+    memory = _deaths(_pruned(memory, survey, name), survey, name)
+    limit = service.resources.memory_bytes if service else 0
+    memory = _conditions(memory, survey, name, limit)
+    if service is None:
+        return memory
+    policy, now = service.repair, survey.now
+    return replace(
+        memory,
+        samples=sampled(memory.samples, service, survey),
+        missing_since=_missing(memory, survey, name),
+        repairs=tuple(each for each in memory.repairs if now - each < policy.window_s)[-REPAIRS_MAX:],
+        restores=tuple(each for each in memory.restores if now - each < policy.window_s)[-REPAIRS_MAX:],
+    )
+
+
+def _pruned(memory: WorkloadHistory, survey: Survey, name: str) -> WorkloadHistory:
+    """Drop what is remembered of replicas that are no longer listed, unless nothing can be told."""
+    if survey.silence(PROCESSES):
+        return memory
+    known = survey.replicas
+    coming = {each for (workload, _), ids in survey.motion.coming.items() if workload == name for each in ids}
+
+    keep = _Keep(known.keys() | coming)
+    return replace(
+        memory,
+        first_ready=keep.of(memory.first_ready),
+        not_ready_since=keep.of(memory.not_ready_since),
+        unknown_since=keep.of(memory.unknown_since),
+        over_memory_since=keep.of(memory.over_memory_since),
+        ended=keep.of(memory.ended),
+        replaced=keep.of(memory.replaced),
+        attempts=keep.of(memory.attempts),
+        wanted={
+            release: count
+            for release, count in memory.wanted.items()
+            if count or survey.count(name, release) or survey.standing(name, release).exited
+        },
+    )
+
+
+class _Keep:
+    """Drops what is noted of replicas that nobody lists any more."""
+
+    def __init__(self, ids: set[str]) -> None:
+        self._ids = ids
+
+    def of(self, noted: dict[str, _Noted]) -> dict[str, _Noted]:
+        """Return `noted` for the replicas that are listed; the same dict if that is all of them."""
+        if noted.keys() <= self._ids:
+            return noted
+        return {each: value for each, value in noted.items() if each in self._ids}
+
+
+def _deaths(memory: WorkloadHistory, survey: Survey, name: str) -> WorkloadHistory:
+    """Note replicas that have ended; one that ended soon and unasked counts against its place."""
+    ended, attempts, crashes = dict(memory.ended), dict(memory.attempts), 0
+    rollout = active(memory)
+    for release, standing in sorted(survey.standings(name).items()):
+        for each in standing.exited:
+            if each.id in ended:
+                continue
+            ended[each.id] = each.exit.at if each.exit else survey.now
+            if each.draining_since is not None or each.id in survey.motion.leaving:
+                continue
+            if not _short_lived(memory, each, ended[each.id]):
+                attempts.pop(each.id, None)
+                continue
+            attempts[each.id] = (*attempts.get(each.id, ()), ended[each.id])[-ATTEMPTS_MAX:]
+            crashes += rollout is not None and release == rollout.candidate
+    if len(ended) == len(memory.ended):
+        return memory
+    if rollout is not None and crashes:
+        rollout = replace(rollout, crashes=rollout.crashes + crashes)
+    return replace(memory, ended=ended, attempts=attempts, rollout=rollout or memory.rollout)
+
+
+def _short_lived(memory: WorkloadHistory, replica: Replica, ended: Instant) -> bool:
+    first = memory.first_ready.get(replica.id)
+    return first is None or ended - first < SHORT_LIFE_S
+
+
+def _conditions(memory: WorkloadHistory, survey: Survey, name: str, limit_bytes: int) -> WorkloadHistory:
+    """Note since when each live replica is not ready, not known, or above its memory."""
+    now = survey.now
+    first = memory.first_ready
+    fresh: dict[str, Instant] = {}
+    failing: dict[str, Instant] = {}
+    unknown: dict[str, Instant] = {}
+    over: dict[str, Instant] = {}
+    for standing in survey.standings(name).values():
+        for each in standing.live:
+            if each.ready is True:
+                if each.id not in first:
+                    fresh[each.id] = now
+            elif each.ready is False:
+                failing[each.id] = memory.not_ready_since.get(each.id, now)
+            if each.ready is None or each.phase is Phase.UNKNOWN:
+                unknown[each.id] = memory.unknown_since.get(each.id, now)
+            if limit_bytes and each.memory_bytes is not None and each.memory_bytes > limit_bytes:
+                over[each.id] = memory.over_memory_since.get(each.id, now)
+    return replace(
+        memory,
+        first_ready=first | fresh if fresh else first,
+        not_ready_since=failing,
+        unknown_since=unknown,
+        over_memory_since=over,
+    )
+
+
+def _missing(memory: WorkloadHistory, survey: Survey, name: str) -> dict[str, Instant]:
+    if survey.silence(PROCESSES):
+        return {}
+    return {
+        release: memory.missing_since.get(release, survey.now)
+        for release in memory.wanted
+        if vanished(memory, survey, name, release)
+    }

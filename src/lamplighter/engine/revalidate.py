@@ -1,0 +1,55 @@
+"""Revalidate: whether a decision still stands, on facts read right before it is applied."""
+
+from lamplighter.controllers.survey import Survey, trusted
+from lamplighter.engine.conditions import holds
+from lamplighter.engine.verify import kind
+from lamplighter.model.actions import Scale
+from lamplighter.model.decisions import Decision, Refusal
+from lamplighter.model.facts import Facts
+from lamplighter.model.history import History
+from lamplighter.model.value import Instant
+
+
+def revalidate(decision: Decision, facts: Facts, history: History, now: Instant) -> Refusal | None:
+    """Return why a decision must not be applied after all, or None if it stands.
+
+    1. It is not under way any more: a newer one overtook it.
+    2. A precondition is known not to hold, or cannot be told: what was sure a moment ago is not now.
+    3. A replica that it would stop is the last one ready of its workload, while others are to stay.
+
+    Args:
+        decision: what is about to be applied.
+        facts: read no more than a second ago.
+        history: after the pass that decided, so that the decision is in `pending`.
+        now: on the system's time line.
+    """
+    if decision.id not in history.pending:
+        return Refusal(code="overtaken", detail=f"{decision.id} is no longer under way")
+    survey = Survey(trusted(facts, now), now)
+    for need in decision.chosen.contract.needs:
+        answer = holds(need, survey)
+        if answer is not True:
+            code = "precondition-unknown" if answer is None else "precondition-false"
+            return Refusal(code=code, detail=f"{kind(need)}: {need}")
+    return _spared(decision, survey)
+
+
+def _spared(decision: Decision, survey: Survey) -> Refusal | None:
+    """Refuse to stop the last ready replicas where the number that is to stay is not zero."""
+    action = decision.chosen.action
+    if (
+        not isinstance(action, Scale)
+        or not action.stops
+        or action.replicas == 0
+        or decision.chosen.ordered_by
+    ):
+        return None
+    stops = set(action.stops)
+    staying = [each for each in survey.standing(action.workload, action.release).live if each.id not in stops]
+    if any(each.ready is True for each in staying) or not _serving(stops, survey):
+        return None
+    return Refusal(code="precondition-false", detail=f"none of {action.workload} would be left ready")
+
+
+def _serving(replicas: set[str], survey: Survey) -> bool:
+    return any((known := survey.replicas.get(each)) is not None and known.ready is True for each in replicas)

@@ -1,0 +1,236 @@
+"""Settle: of all that the controllers want, one decision for each subject, in the written priority order.
+
+Here, and only here, replicas to be started get their names: only here it is known what goes ahead.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from lamplighter.controllers.survey import Survey
+from lamplighter.model.actions import Action, Contract, Dismantle, Forget, Replace, Scale, Serving, Shift
+from lamplighter.model.decisions import Decision, Lost, Proposal
+from lamplighter.model.facts import Phase
+from lamplighter.model.history import History, Pending, WorkloadHistory
+from lamplighter.model.value import digest, encode
+
+OWNERS = frozenset({"rollout", "scaling", "teardown", "undo"})
+"""Controllers whose Scale settles a number. Repair and housekeeping bring what lives back to it."""
+
+
+class Settled(NamedTuple):
+    """What was settled: a decision for each subject, in order, and the pending actions it overtakes."""
+
+    decision: Decision
+    overtakes: tuple[str, ...] = ()
+
+
+def settle(proposals: list[Proposal], history: History, survey: Survey) -> tuple[Settled, ...]:
+    """Return one decision for each subject.
+
+    1. Lower priority numbers win; within one, the order of controllers' and subjects' names.
+    2. A proposal loses if one that was settled before it claims the same subject or replica.
+    3. A number that is settled anew overtakes the pending action on the same number; so do new shares.
+    4. Anything else on a subject that has an action under way waits for it.
+    5. One that a person was asked about, and whose facts have not changed, stays exactly as it was.
+
+    Returns:
+        In the order in which they were settled; losers stand with the decision that they lost to.
+    """
+    claimed: dict[str, int] = {}
+    winners: list[tuple[Proposal, tuple[str, ...]]] = []
+    losers: dict[int, list[Lost]] = {}
+    for proposal in sorted(proposals, key=_rank):
+        claims = tuple(_claims(proposal))
+        rival = next((claimed[each] for each in claims if each in claimed), None)
+        if rival is not None:
+            first = winners[rival][0]
+            reason = (
+                f"{first.controller} ({first.priority.name.lower()}) was settled first on {first.subject}"
+            )
+            losers.setdefault(rival, []).append(Lost(proposal=proposal, reason=reason))
+            continue
+        overtakes = _overtaken(proposal, history)
+        if overtakes is None:
+            continue
+        claimed.update(dict.fromkeys(claims, len(winners)))
+        winners.append((proposal, overtakes))
+    naming = _Names(history)
+    bases = _Bases(history, survey)
+    return tuple(
+        Settled(_decision(naming, bases, proposal, tuple(losers.get(rank, ())), survey), overtakes)
+        for rank, (proposal, overtakes) in enumerate(winners)
+    )
+
+
+def _rank(proposal: Proposal) -> tuple[int, str, str, bytes]:
+    return (proposal.priority, proposal.controller, proposal.subject, encode(proposal.action))
+
+
+def _claims(proposal: Proposal) -> Iterator[str]:
+    """Yield what only one hand may hold: the subject, a release's number, each replica to be stopped."""
+    yield proposal.subject
+    match proposal.action:
+        case Scale(workload=workload, release=release, stops=stops):
+            yield f"{workload}/{release}"
+            yield from (f"replica {each}" for each in stops)
+        case Replace(replica=replica):
+            yield f"replica {replica}"
+        case Forget(replicas=replicas):
+            yield from (f"record {each}" for each in replicas)
+
+
+def _overtaken(proposal: Proposal, history: History) -> tuple[str, ...] | None:
+    """Return the pending actions that a proposal overtakes, or None if it has to wait for them."""
+    overtaken = []
+    for action_id, pending in sorted(history.pending.items()):
+        chosen = pending.decision.chosen
+        if chosen.subject != proposal.subject:
+            continue
+        if not _overtakes(proposal, chosen):
+            return None
+        overtaken.append(action_id)
+    return tuple(overtaken)
+
+
+def _overtakes(proposal: Proposal, chosen: Proposal) -> bool:
+    new, old = proposal.action, chosen.action
+    if isinstance(new, Dismantle):
+        return True
+    if isinstance(new, Scale) and isinstance(old, Scale):
+        return proposal.controller in OWNERS and (
+            new.replicas != old.replicas or proposal.controller == "teardown"
+        )
+    if isinstance(new, Shift) and isinstance(old, Shift):
+        return new.shares != old.shares
+    return type(new) is type(old) and new != old and not isinstance(new, Forget)
+
+
+def _decision(
+    naming: "_Names", bases: "_Bases", proposal: Proposal, lost: tuple[Lost, ...], survey: Survey
+) -> Decision:
+    basis = bases.of(proposal)
+    asked = bases.asked(proposal, basis)
+    chosen = asked.chosen if asked else naming.named(proposal)
+    return Decision(
+        id="a-" + digest((chosen.action, basis)),
+        at=survey.now,
+        subject=proposal.subject,
+        chosen=chosen,
+        state="act",
+        basis=basis,
+        lost=lost,
+    )
+
+
+def workload_of(action: Action) -> str:
+    """Return the workload that an action is on, empty for the gateway and the records."""
+    match action:
+        case Scale(workload=workload) | Replace(workload=workload) | Shift(workload=workload):
+            return workload
+        case _:
+            return ""
+
+
+class _Names:
+    """Names for the replicas that one pass starts; each number is used once."""
+
+    def __init__(self, history: History) -> None:
+        self._next = {name: memory.ordinal for name, memory in history.workloads.items()}
+
+    def named(self, proposal: Proposal) -> Proposal:
+        """Return the proposal with its replicas named, in the action and in what it expects."""
+        action = proposal.action
+        if isinstance(action, Scale) and action.starts:
+            starts = tuple(self._name(action.workload) for _ in action.starts)
+            action = replace(action, starts=starts)
+        elif isinstance(action, Replace):
+            starts = (self._name(action.workload),)
+            action = replace(action, start=starts[0])
+        else:
+            return proposal
+        return replace(proposal, action=action, contract=_expecting(proposal.contract, starts[0]))
+
+    def _name(self, workload: str) -> str:
+        number = self._next.get(workload, 1)
+        self._next[workload] = number + 1
+        return f"{workload}-{number}"
+
+
+def _expecting(contract: Contract, start: str) -> Contract:
+    expects = tuple(
+        Serving(replica=start) if isinstance(each, Serving) and not each.replica else each
+        for each in contract.expects
+    )
+    return replace(contract, expects=expects)
+
+
+class _Bases:
+    """The facts that each subject's action rests on, digested once a pass."""
+
+    def __init__(self, history: History, survey: Survey) -> None:
+        self._history = history
+        self._survey = survey
+        self._known: dict[str, str] = {}
+
+    def of(self, proposal: Proposal) -> str:
+        """Return the digest of what an action on a workload rests on: who lives, what is settled.
+
+        The count of earlier actions is in it, so that the same action taken a second time, later, has
+        another id.
+        """
+        name = workload_of(proposal.action)
+        if name not in self._known:
+            self._known[name] = digest(self._facts(name))
+        return self._known[name]
+
+    def asked(self, proposal: Proposal, basis: str) -> Decision | None:
+        """Return the decision that a person was asked about, if this is the same on the same facts."""
+        for _, each in sorted(self._history.asked.items()):
+            same = each.subject == proposal.subject and each.basis == basis
+            if same and _alike(each.chosen.action, proposal.action):
+                return each
+        return None
+
+    def _facts(self, name: str) -> object:
+        history, survey = self._history, self._survey
+        memory = history.workloads.get(name)
+        if not name or memory is None:
+            return (history.acts, history.stopping is not None, survey.facts.configured)
+        standing = sorted(
+            (each.id, release, _standing(each.phase))
+            for release, standing in survey.standings(name).items()
+            for each in (*standing.live, *standing.draining, *standing.exited)
+        )
+        shares = survey.facts.shares.get(name, {})
+        return (name, standing, _settled(memory), sorted(shares.items()))
+
+
+def _settled(memory: WorkloadHistory) -> object:
+    state = memory.rollout
+    stage = (state.candidate, state.stable, state.step, state.verdict) if state else ()
+    return (memory.acts, memory.ordinal, memory.stable, memory.capacity, sorted(memory.wanted.items()), stage)
+
+
+def _standing(phase: Phase) -> str:
+    return "live" if phase in (Phase.STARTING, Phase.RUNNING) else phase.value
+
+
+def _alike(asked: Action, proposed: Action) -> bool:
+    """Return whether two actions differ at most in names given and in which of equals are stopped."""
+    if isinstance(asked, Scale) and isinstance(proposed, Scale):
+        same = replace(asked, starts=proposed.starts, stops=proposed.stops) == proposed
+        return same and len(asked.starts) == len(proposed.starts) and len(asked.stops) == len(proposed.stops)
+    if isinstance(asked, Replace) and isinstance(proposed, Replace):
+        return replace(asked, start=proposed.start) == proposed
+    return asked == proposed
+
+
+def under_way(history: History, workload: str) -> Mapping[str, Pending]:
+    """Return the actions under way on a workload, by id."""
+    return {
+        each: pending
+        for each, pending in history.pending.items()
+        if workload_of(pending.decision.chosen.action) == workload
+    }

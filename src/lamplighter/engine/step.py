@@ -1,0 +1,146 @@
+"""The step: everything that one pass decides, from the history and the pass's inputs alone.
+
+Pure and deterministic: equal inputs give equal results, to the byte. What reads the world and what
+acts on it stands around it.
+"""
+
+from msgspec.structs import replace
+
+from lamplighter.controllers import ENDING, KEEPING
+from lamplighter.controllers.kinds import finding
+from lamplighter.controllers.survey import Survey, trusted
+from lamplighter.engine.commit import commit, handed_over
+from lamplighter.engine.guard import Watch, guard
+from lamplighter.engine.memory import advance, remember
+from lamplighter.engine.orders import take
+from lamplighter.engine.settle import Settled, settle
+from lamplighter.engine.verify import answered, verify
+from lamplighter.model.decisions import Proposal
+from lamplighter.model.findings import Finding
+from lamplighter.model.history import Acted, Closed, History, WorkloadHistory
+from lamplighter.model.intents import Answer, Approve, Intent
+from lamplighter.model.passes import Inputs, Result
+from lamplighter.model.value import Instant
+
+
+def step(history: History, inputs: Inputs) -> tuple[History, Result]:
+    """Decide one pass.
+
+    Answers and intents are folded in, then what the facts show; actions under way are verified; every
+    controller proposes; one decision is settled for each subject; the guards judge each in turn.
+
+    Args:
+        history: what was remembered before the pass.
+        inputs: all that the pass saw.
+
+    Returns:
+        What is remembered after it, and what it came to. Decisions whose state is `act` are to be
+        applied in their order.
+    """
+    now = inputs.now
+    survey = Survey(trusted(inputs.facts, now), now, history.pending)
+    history, refused = answered(history, inputs.outcomes, now)
+    history, answers = take(history, inputs.intents, inputs.facts, now)
+    survey.under_way(history.pending)
+    history = advance(remember(history, survey), survey)
+    verified = verify(history, survey)
+    history = verified.history
+    survey.under_way(history.pending)
+    findings, proposals = _proposed(history, survey)
+    settled = _guarded(settle([*verified.undo, *proposals], history, survey), history, survey, inputs)
+    history, overtaken = commit(history, settled, now)
+    history = _tidied(handed_over(history, findings, now), now)
+    decisions = tuple(each.decision for each in settled)
+    found = (*verified.findings, *findings, *_of_refusals(refused), *_unrecordable(inputs))
+    return history, Result(
+        decisions=decisions,
+        findings=found,
+        answers=_approvals(answers, inputs.intents, history),
+        closed=(*refused, *verified.closed, *overtaken),
+        retries=verified.retries,
+    )
+
+
+def _proposed(history: History, survey: Survey) -> tuple[tuple[Finding, ...], list[Proposal]]:
+    """Run every controller; with nothing up there is nothing to look after."""
+    if history.system is None or history.stopped:
+        return (), []
+    controllers = KEEPING if history.stopping is None else ENDING
+    verdicts = [each(history.system, survey, history) for each in controllers]
+    findings = tuple(each for verdict in verdicts for each in verdict.findings)
+    return findings, [each for verdict in verdicts for each in verdict.proposals]
+
+
+def _guarded(
+    settled: tuple[Settled, ...], history: History, survey: Survey, inputs: Inputs
+) -> tuple[Settled, ...]:
+    """Judge decisions in their order, each knowing which ones before it go ahead."""
+    judged: list[Settled] = []
+    watch = Watch(history, survey, inputs.recordable)
+    for each in settled:
+        decision = guard(each.decision, watch)
+        judged.append(each._replace(decision=decision))
+        if decision.state == "act":
+            watch = watch._replace(taken=(*watch.taken, decision))
+    return tuple(judged)
+
+
+def _approvals(
+    answers: tuple[Answer, ...], intents: tuple[Intent, ...], history: History
+) -> tuple[Answer, ...]:
+    """Correct the answer to an approval whose action lapsed in this very pass."""
+    wanted = {each.id: each.action for each in intents if isinstance(each, Approve)}
+    return tuple(
+        Answer(
+            intent=each.intent,
+            accepted=False,
+            code="lapsed",
+            detail="the facts have changed since it was asked about",
+        )
+        if each.accepted
+        and (action := wanted.get(each.intent))
+        and action not in history.pending
+        and action not in history.asked
+        else each
+        for each in answers
+    )
+
+
+def _tidied(history: History, now: Instant) -> History:
+    """Drop what no guard looks at any more; once all is down, keep only which releases there were."""
+    system = history.system
+    if system is None:
+        return history
+    since = now - system.guards.window_s
+    acted: tuple[Acted, ...] = history.acted
+    if acted and acted[0].at <= since:
+        history = replace(history, acted=tuple(each for each in acted if each.at > since))
+    if not history.stopped or not (history.workloads or history.pending):
+        return history
+    workloads = {name: _at_rest(memory) for name, memory in history.workloads.items()}
+    return replace(history, workloads=workloads, pending={}, asked={}, approvals={}, handed_over={})
+
+
+def _at_rest(memory: WorkloadHistory) -> WorkloadHistory:
+    """Keep a workload's releases and the count of its replicas' names, which are never used again."""
+    earlier = tuple(each for each in (memory.stable, *memory.earlier) if each)
+    return WorkloadHistory(
+        earlier=tuple(dict.fromkeys(earlier)),
+        ordinal=memory.ordinal,
+        acts=memory.acts,
+        drain_s=memory.drain_s,
+    )
+
+
+def _of_refusals(closed: tuple[Closed, ...]) -> tuple[Finding, ...]:
+    return tuple(
+        finding("action-refused", each.subject, f"{each.action} was refused: {each.detail}")
+        for each in closed
+        if each.result == "refused"
+    )
+
+
+def _unrecordable(inputs: Inputs) -> tuple[Finding, ...]:
+    if inputs.recordable:
+        return ()
+    return (finding("unrecordable", "engine", "the ledger or the recording cannot be written"),)

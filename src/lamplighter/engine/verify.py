@@ -1,0 +1,222 @@
+"""Verify: what became of the actions under way, judged by their postconditions and never by hope.
+
+Unknown extends a deadline, it neither fails nor passes. Bounded: an answer is asked for again under
+the same id a few times, then only the facts decide.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from lamplighter.controllers import contracts
+from lamplighter.controllers.kinds import finding
+from lamplighter.controllers.survey import Survey
+from lamplighter.engine.conditions import all_hold, holds
+from lamplighter.model.actions import Action, Condition, Dismantle, Outcome, Scale, Shift
+from lamplighter.model.decisions import Priority, Proposal
+from lamplighter.model.findings import Evidence, Finding
+from lamplighter.model.history import Closed, History, Pending
+from lamplighter.model.value import Instant
+
+RETRY_S = 2.0
+"""After so long without an answer an action is handed to the target again, under the same id."""
+ATTEMPTS_MAX = 5
+"""So often an action is handed to a target that does not answer."""
+CLOSED_MAX = 200
+"""Ends of actions that are remembered."""
+LAPSED_CODES = frozenset({"precondition-false", "precondition-unknown", "overtaken", "facts-changed"})
+"""Codes with which the loop itself refuses a decision that the facts have moved away from."""
+
+
+class Verified(NamedTuple):
+    """What verifying came to."""
+
+    history: History
+    closed: tuple[Closed, ...] = ()
+    retries: tuple[str, ...] = ()
+    undo: tuple[Proposal, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+def answered(
+    history: History, outcomes: tuple[Outcome, ...], now: Instant
+) -> tuple[History, tuple[Closed, ...]]:
+    """Return the history with the targets' answers folded in, and what they closed.
+
+    A refused Scale takes back the number that was settled with it. Answers to actions that are no
+    longer under way are of no use and are left out.
+    """
+    closed: list[Closed] = []
+    for outcome in outcomes:
+        pending = history.pending.get(outcome.action)
+        if pending is None:
+            continue
+        if outcome.state == "refused":
+            result = "lapsed" if outcome.code in LAPSED_CODES else "refused"
+            detail = ": ".join(each for each in (outcome.code, outcome.detail) if each)
+            closed.append(ended(pending, result, now, detail))
+            history = _without(_taken_back(history, pending), pending)
+            continue
+        pending = replace(pending, outcome=outcome.state, detail=outcome.detail, tried_at=outcome.at)
+        if outcome.state != "unknown":
+            pending = replace(pending, state="applied", since=outcome.at)
+        history = replace(history, pending={**history.pending, outcome.action: pending})
+    return noted(history, tuple(closed)), tuple(closed)
+
+
+def verify(history: History, survey: Survey) -> Verified:
+    """Judge each action under way.
+
+    1. Its postcondition holds: verified.
+    2. No answer for `RETRY_S`, doubling, or the answer is known to be lost (then at once, the first
+       time): it is handed over again under its id, `ATTEMPTS_MAX` times.
+    3. Its deadline has passed and its postcondition cannot be told: it goes on, and a finding says so.
+    4. Its deadline has passed and it is known not to hold: undone where that is possible, else failed.
+    """
+    closed: list[Closed] = []
+    retries: list[str] = []
+    undo: list[Proposal] = []
+    findings: list[Finding] = []
+    pending = dict(history.pending)
+    stopped = history.stopped
+    for action_id, each in sorted(history.pending.items()):
+        judged = _judged(each, survey)
+        if judged == "verified":
+            stopped = stopped or isinstance(each.decision.chosen.action, Dismantle)
+            closed.append(ended(pending.pop(action_id), "verified", survey.now))
+        elif judged == "retry":
+            retries.append(action_id)
+            pending[action_id] = replace(each, attempts=each.attempts + 1, tried_at=survey.now)
+        elif judged == "given-up":
+            pending[action_id] = replace(each, state="applied", since=survey.now)
+        elif judged == "unknown":
+            findings.append(_unknown(each))
+        elif judged == "failed":
+            findings.append(_failed(each, survey))
+            if proposal := undoing(each, survey):
+                undo.append(proposal)
+            else:
+                closed.append(ended(pending.pop(action_id), "failed", survey.now, findings[-1].message))
+    history = noted(replace(history, pending=pending, stopped=stopped), tuple(closed))
+    return Verified(history, tuple(closed), tuple(retries), tuple(undo), tuple(findings))
+
+
+def _judged(pending: Pending, survey: Survey) -> str:
+    contract, now = pending.decision.chosen.contract, survey.now
+    if pending.outcome is not None and all_hold(contract.expects, survey) is True:
+        return "verified"
+    if pending.state == "decided":
+        wait = RETRY_S * (2 ** (pending.attempts - 1) - (pending.outcome == "unknown"))
+        if now - pending.tried_at < wait:
+            return ""
+        return "retry" if pending.attempts < ATTEMPTS_MAX else "given-up"
+    if now - pending.since <= contract.deadline_s:
+        return ""
+    return "failed" if all_hold(contract.expects, survey) is False else "unknown"
+
+
+def undoing(pending: Pending, survey: Survey) -> Proposal | None:
+    """Return what undoes a failed action, or None where nothing can or need be undone.
+
+    A Scale up is undone only for those of its replicas that do not serve: what serves, stays.
+    """
+    chosen = pending.decision.chosen
+    undo: Action | None = chosen.contract.undo
+    capacity = None
+    blast = 0.0
+    if isinstance(undo, Scale) and isinstance(chosen.action, Scale):
+        idle = tuple(each for each in chosen.action.starts if _idle(each, survey))
+        if not idle:
+            return None
+        undo = replace(undo, replicas=chosen.action.replicas - len(idle), stops=idle)
+        capacity = undo.replicas if chosen.capacity is not None else None
+    elif isinstance(undo, Shift) and not _possible(undo, survey):
+        return None
+    if undo is None:
+        return None
+    why = contracts.Why(
+        controller="undo",
+        priority=Priority.SAFETY,
+        because=f"{pending.decision.id} had no effect within {chosen.contract.deadline_s:g} s",
+        capacity=capacity,
+    )
+    contract = replace(
+        chosen.contract,
+        gain=f"undo of {pending.decision.id}",
+        needs=(),
+        expects=(),
+        undo=None,
+        blast_radius=blast,
+        destructive=isinstance(undo, Scale),
+    )
+    return contracts.propose(why, chosen.subject, undo, contract)
+
+
+def ended(pending: Pending, result: str, now: Instant, detail: str = "") -> Closed:
+    """Return how an action ended."""
+    chosen = pending.decision.chosen
+    return Closed(
+        action=pending.decision.id,
+        at=now,
+        result=result,  # type: ignore[arg-type]
+        detail=detail,
+        subject=chosen.subject,
+        kind=kind(chosen.action),
+    )
+
+
+def kind(action: Action | Condition) -> str:
+    """Return the kind of an action or a condition, as it is written in records."""
+    return str(action.__struct_config__.tag)
+
+
+def noted(history: History, closed: tuple[Closed, ...]) -> History:
+    """Return the history with these ends remembered, the oldest forgotten."""
+    return replace(history, closed=(*history.closed, *closed)[-CLOSED_MAX:]) if closed else history
+
+
+def _idle(replica: str, survey: Survey) -> bool:
+    known = survey.replicas.get(replica)
+    return known is None or known.ready is False
+
+
+def _possible(undo: Shift, survey: Survey) -> bool:
+    return all(survey.ready(undo.workload, release) for release, share in undo.shares.items() if share > 0)
+
+
+def _without(history: History, pending: Pending) -> History:
+    left = {each: value for each, value in history.pending.items() if each != pending.decision.id}
+    return replace(history, pending=left)
+
+
+def _taken_back(history: History, pending: Pending) -> History:
+    action = pending.decision.chosen.action
+    if not isinstance(action, Scale) or action.workload not in history.workloads:
+        return history
+    memory = history.workloads[action.workload]
+    if pending.before < 0 or memory.wanted.get(action.release) != action.replicas:
+        return history
+    memory = replace(memory, wanted={**memory.wanted, action.release: pending.before})
+    return replace(history, workloads={**history.workloads, action.workload: memory})
+
+
+def _unknown(pending: Pending) -> Finding:
+    decision = pending.decision
+    return finding(
+        "postcondition-unknown", decision.subject, f"whether {decision.id} worked cannot be told yet"
+    )
+
+
+def _failed(pending: Pending, survey: Survey) -> Finding:
+    decision = pending.decision
+    contract = decision.chosen.contract
+    missing = tuple(str(each) for each in _unmet(pending, survey))
+    message = f"{decision.id} did not have its effect within {contract.deadline_s:g} s"
+    return finding("action-failed", decision.subject, message, Evidence(looked_at=missing))
+
+
+def _unmet(pending: Pending, survey: Survey) -> Iterator[object]:
+    for each in pending.decision.chosen.contract.expects:
+        if holds(each, survey) is False:
+            yield each
