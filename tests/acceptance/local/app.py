@@ -47,9 +47,9 @@ async def echo(receive, send):
 async def answer(scope, send):
     """Answer one request."""
     query = dict(part.partition("=")[::2] for part in scope["query_string"].decode().split("&"))
-    await send({"type": "http.response.start", "status": 200, "headers": []})
     if scope["path"] == "/slow":
         await asyncio.sleep(float(query["s"]))
+    await send({"type": "http.response.start", "status": 200, "headers": []})
     if scope["path"] == "/stream":
         until = time.monotonic() + float(query["s"])
         while time.monotonic() < until:
@@ -59,7 +59,11 @@ async def answer(scope, send):
         line = b"x" * 1023 + b"\n"
         for _ in range(int(query["bytes"]) // 1024):
             os.write(1, line)
-    body = {"replica": os.environ["LAMP_REPLICA"], "pid": os.getpid(), "value": os.environ.get(query.get("name", ""))}
+    body = {
+        "replica": os.environ["LAMP_REPLICA"],
+        "pid": os.getpid(),
+        "value": os.environ.get(query.get("name", "")),
+    }
     await send({"type": "http.response.body", "body": json.dumps(body).encode()})
 
 

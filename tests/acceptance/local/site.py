@@ -18,7 +18,7 @@ from lamplighter.model.release import Release
 from lamplighter.model.system import GatewayPolicy, Health, Run, Service, System
 from lamplighter.ports import Scope
 from lamplighter.targets.local.releases.store import ReleaseStore
-from lamplighter.targets.local.supervisor import processes
+from lamplighter.targets.local.supervisor import processes, room
 from lamplighter.targets.local.supervisor.core import site_mark
 from lamplighter.targets.local.target import LocalTarget
 
@@ -58,10 +58,14 @@ class Site:
 
     def system(self, port: int | None = None) -> System:
         """Return a system of one service that runs the small app."""
-        service = Service(name="web", run=Run(kind="command", value="app"), route="/", health=Health(path="/"))
+        service = Service(
+            name="web", run=Run(kind="command", value="app"), route="/", health=Health(path="/")
+        )
         return System(name="trial", gateway=GatewayPolicy(port=port or self.port), services={"web": service})
 
-    def release(self, *arguments: str, env: dict[str, str] | None = None, secrets: tuple[str, ...] = ()) -> str:
+    def release(
+        self, *arguments: str, env: dict[str, str] | None = None, secrets: tuple[str, ...] = ()
+    ) -> str:
         """Keep a release of the small app and return its id."""
         store = ReleaseStore(self.folder / "releases")
         store.prepare()
@@ -172,6 +176,7 @@ class Site:
         for each in self.processes():
             with suppress(ProcessLookupError):
                 os.kill(each.pid, 9)
+        room.leave(self.folder / "gateway", self.folder / "logs")
 
 
 def holders(lock: Path) -> list[int]:

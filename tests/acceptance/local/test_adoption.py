@@ -99,7 +99,10 @@ async def test_with_its_state_lost_a_successor_finds_its_children(site: Site) ->
     await site.configured()
     after = await site.observed()
     assert gateway == pids(await site.facts())
-    assert (before.gateway.pid, before.gateway.internal_port) == (after.gateway.pid, after.gateway.internal_port)
+    assert (before.gateway.pid, before.gateway.internal_port) == (
+        after.gateway.pid,
+        after.gateway.internal_port,
+    )
     assert 200 == (await asyncio.to_thread(status, site))
 
 
@@ -237,7 +240,9 @@ def status(site: Site) -> int:
 def forge(site: Site, replica: str, identity: Identity) -> None:
     """Put another process into a replica's record."""
     record = {"pid": identity.pid, "started": identity.started, "boot": identity.boot}
-    change(site, lambda state: state | {"replicas": {replica: state["replicas"][replica] | {"identity": record}}})
+    change(
+        site, lambda state: state | {"replicas": {replica: state["replicas"][replica] | {"identity": record}}}
+    )
 
 
 def change(site: Site, to: object) -> None:

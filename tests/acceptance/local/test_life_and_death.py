@@ -32,9 +32,12 @@ async def test_a_killed_replica_is_proven_gone(site: Site) -> None:
     os.kill((await site.replica(web)).pid, signal.SIGKILL)
     gone = await site.exited(web)
     assert (signal.SIGKILL, "ended by SIGKILL", False) == (gone.exit.signal, gone.exit.cause, gone.ready)
-    assert [] == json.loads((site.folder / "gateway" / "eds.web.json").read_text())["resources"][0]["endpoints"][
-        0
-    ]["lb_endpoints"]
+    assert (
+        []
+        == json.loads((site.folder / "gateway" / "eds.web.json").read_text())["resources"][0]["endpoints"][0][
+            "lb_endpoints"
+        ]
+    )
 
 
 @on_a_site
@@ -189,7 +192,11 @@ async def test_dismantling_leaves_logs_and_nothing_else(site: Site) -> None:
     assert [] == [each for each in site.folder.rglob("*") if each.is_socket() or each.name == "state.json"]
     assert (site.folder / "logs" / f"{web}.log").exists()
     facts = await site.facts()
-    assert ((), "", {}) == (facts.replicas, facts.configured, {k: v.fault for k, v in facts.sources.items() if v.fault})
+    assert ((), "", {}) == (
+        facts.replicas,
+        facts.configured,
+        {k: v.fault for k, v in facts.sources.items() if v.fault},
+    )
 
 
 @on_a_site

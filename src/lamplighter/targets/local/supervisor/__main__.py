@@ -25,7 +25,7 @@ _FILES_MAX = 65_536
 def main() -> int:
     """Take the lock, go into the background, and supervise until dismantled or told to go."""
     folder, system = Path(sys.argv[1]), sys.argv[2]
-    for name in ("supervisor", "gateway", "logs"):
+    for name in ("supervisor", "logs"):
         (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = os.open(folder / "supervisor" / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

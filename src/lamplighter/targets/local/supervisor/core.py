@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from lamplighter.targets.local.gateway.table import Table
+from lamplighter.targets.local.supervisor import room
 from lamplighter.targets.local.supervisor.adoption import gone, take_up
 from lamplighter.targets.local.supervisor.children import Children, Ended
 from lamplighter.targets.local.supervisor.endings import Endings
@@ -74,6 +75,7 @@ class Supervisor:
         self._state = self._file.load() or State(boot=boot_id())
         self._state.token = max(self._state.token, self._file.fence())
         self._ports = Ports()
+        room.enter(folder / "gateway", self._site)
         self._children = Children(self._exited)
         marks = {"LAMP_SITE": self._site, "LAMP_SYSTEM": system, "LAMP_GATEWAY": "1"}
         passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
@@ -269,6 +271,7 @@ class Supervisor:
         await self._gateway.stop()
         if self._saving is not None:
             self._saving.cancel()
+        room.leave(self._folder / "gateway", self._folder / "logs")
         self._file.drop()
         self._reserve.spend()
         self._say("dismantled", replicas=len(live))
