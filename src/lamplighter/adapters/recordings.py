@@ -5,6 +5,7 @@ groups are dropped whole, by bytes and by age, and the newest never is. What cam
 deleted (`forget_results`) and is then made again from what went in.
 """
 
+import itertools
 import sqlite3
 import time
 import zlib
@@ -19,7 +20,7 @@ from lamplighter.adapters.frames import FrameReader, FrameWriter, deflated, infl
 from lamplighter.model.errors import EnvironmentFault, HeldError
 from lamplighter.model.history import History
 from lamplighter.model.passes import Inputs, Result
-from lamplighter.model.value import Value, encode
+from lamplighter.model.value import Instant, Value, encode
 from lamplighter.ports import Recorded, Remembered
 
 FILE = "recording.sqlite"
@@ -54,6 +55,7 @@ class SqliteRecordings:
             EnvironmentFault: it cannot be read, or a newer version wrote it.
             HeldError: the disk is full and it could not be made.
         """
+        self.path = path
         self._limits = limits or Limits()
         self._database = Database(path, SCHEMA, read_only=read_only)
         self._writers = (FrameWriter(), FrameWriter(), FrameWriter())
@@ -128,6 +130,17 @@ class SqliteRecordings:
         held = self._database.rows("SELECT coalesce(sum(bytes), 0) FROM groups")
         return _int(held[0][0]) + self._group_bytes
 
+    @property
+    def newest(self) -> int:
+        """The number of the newest pass, 0 for none."""
+        return self._number
+
+    @property
+    def last_at(self) -> Instant:
+        """The instant of the newest pass, 0 for none."""
+        latest = self.latest()
+        return latest.recorded.inputs.now if latest else 0.0
+
     def note(self, name: str, value: str) -> None:
         """Keep a small text with the recording (the clock's offset, say)."""
         with self._database.transaction() as connection:
@@ -182,9 +195,9 @@ class SqliteRecordings:
         connection.execute("INSERT INTO groups VALUES (?, ?, ?, ?, ?)", row)
         groups = connection.execute("SELECT first, at, bytes FROM groups ORDER BY first DESC").fetchall()
         kept = 0
-        for first, at, size in groups[1:]:
+        for (_, ended, _), (first, _, size) in itertools.pairwise(groups):
             kept += size
-            if kept > self._limits.total_bytes or inputs.now - at > self._limits.age_s:
+            if kept > self._limits.total_bytes or inputs.now - ended > self._limits.age_s:
                 _drop_through(connection, first, groups)
                 break
 

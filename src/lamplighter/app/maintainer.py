@@ -1,0 +1,206 @@
+"""The maintainer: the process that holds a system's lease and runs its loop and its API.
+
+Takes the lease before it touches anything, takes up where the recording ends, and ends by letting go:
+workloads, supervisor and gateway go on without it. Which target and which face it serves are given to it.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lamplighter import __version__
+from lamplighter.adapters import clock as clocks
+from lamplighter.adapters import ledger as ledgers
+from lamplighter.adapters import recordings as recorders
+from lamplighter.adapters.events import EventLog
+from lamplighter.adapters.lease import SqliteLeases
+from lamplighter.adapters.ledger import SqliteLedger
+from lamplighter.adapters.recordings import SqliteRecordings
+from lamplighter.app.client import SOCKET
+from lamplighter.app.places import prepare
+from lamplighter.app.running import Running
+from lamplighter.app.sockets import listening
+from lamplighter.engine.deciding import Revalidate, Step
+from lamplighter.engine.loop import Loop
+from lamplighter.engine.records import last_pass
+from lamplighter.engine.revalidate import revalidate
+from lamplighter.engine.step import step
+from lamplighter.engine.terms import Pace, Terms
+from lamplighter.model.errors import FencedError, HeldError, LampError, OwnedError
+from lamplighter.ports import Clock, Lease, Target
+
+LOG = "maintainer.log"
+ANCHOR_S = 60.0
+"""How often the head of the ledger is copied outside of it."""
+
+TargetFactory = Callable[[Path, str, Clock], Target]
+"""Makes the target of a system: from its state folder, its name and its time line."""
+Serve = Callable[[Running, socket.socket], Awaitable[None]]
+"""Serves the API on a listening socket until it is cancelled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """What one maintainer is to look after, and with what."""
+
+    state: Path
+    system: str
+    target: TargetFactory
+    serve: Serve
+    step: Step = step
+    revalidate: Revalidate = revalidate
+    pace: Pace = field(default_factory=Pace)
+    anchor_s: float = ANCHOR_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stores:
+    """Everything that is open for as long as the maintainer lives. `reader` is the ledger, to read only."""
+
+    ledger: SqliteLedger
+    reader: SqliteLedger
+    recordings: SqliteRecordings
+    leases: SqliteLeases
+    lease: Lease
+    clock: Clock
+    log: EventLog
+
+
+async def maintain(post: Post) -> None:
+    """Maintain a system until SIGTERM or SIGINT, or until everything of it has been taken down.
+
+    Raises:
+        EnvironmentFault: the state folder cannot be written, or a store is damaged.
+        OwnedError: another maintainer holds the system, now or since a moment ago.
+        HeldError: the disk is so full that not even the lease can be taken.
+    """
+    prepare(post.state)
+    with _opened(post) as stores, ThreadPoolExecutor(1, thread_name_prefix="records") as threads:
+        target = post.target(post.state, post.system, stores.clock)
+        terms = Terms(
+            system=post.system,
+            step=post.step,
+            revalidate=post.revalidate,
+            token=stores.lease.token,
+            held=lambda: SqliteLeases(stores.reader.database, stores.clock).held(stores.lease),
+            pace=post.pace,
+            log=stores.log,
+            threads=threads,
+        )
+        loop = Loop(target, stores.clock, stores.ledger, stores.recordings, terms)
+        _told(stores, "started", pid=os.getpid(), token=stores.lease.token, version=__version__)
+        running = Running(post.system, loop, target, stores.clock, stores.reader)
+        try:
+            await _run(post, stores, loop, running)
+        finally:
+            _told(stores, "stopped", pid=os.getpid(), token=stores.lease.token)
+
+
+async def _run(post: Post, stores: _Stores, loop: Loop, running: Running) -> None:
+    """Run loop, API and anchors side by side; the loop's end is the end of all."""
+    ended: LampError | None = None
+    path = post.state / SOCKET
+    with _signals(loop.stop):
+        async with asyncio.TaskGroup() as group:
+            beside = [
+                group.create_task(_served(post.serve(running, listening(path)))),
+                group.create_task(_anchored(post, stores)),
+            ]
+            try:
+                await loop.run()
+            except LampError as error:
+                ended = error
+            finally:
+                for each in beside:
+                    each.cancel()
+                path.unlink(missing_ok=True)
+    if isinstance(ended, FencedError):
+        raise OwnedError(
+            f"a newer maintainer acts on this system: {ended.message}",
+            code=ended.code,
+            mend="nothing to do: the newer maintainer goes on",
+        ) from ended
+    if ended is not None:
+        raise ended
+
+
+async def _served(serving: Awaitable[None]) -> None:
+    await serving
+
+
+async def _anchored(post: Post, stores: _Stores) -> None:
+    while True:
+        await asyncio.sleep(post.anchor_s)
+        await asyncio.to_thread(_anchor, post.state, stores)
+
+
+def _anchor(state: Path, stores: _Stores) -> None:
+    try:
+        made = stores.reader.anchor(state / ledgers.ANCHORS)
+    except HeldError as error:
+        stores.log("anchor-lost", why=error.message)
+        return
+    if made is not None:
+        stores.log("ledger-anchor", number=made.number, digest=made.digest)
+
+
+@contextlib.contextmanager
+def _opened(post: Post) -> Iterator[_Stores]:
+    """Open the stores, the lease first: whoever does not get it has touched nothing."""
+    wall = clocks.SystemClock()
+    with contextlib.ExitStack() as stack:
+        claim = SqliteLedger.open(post.state / ledgers.FILE, wall)
+        stack.callback(claim.close)
+        leases = SqliteLeases(claim.database, wall)
+        lease = leases.acquire(post.system)
+        stack.callback(_let_go, leases, lease)
+        recordings = SqliteRecordings(post.state / recorders.FILE)
+        stack.callback(recordings.close)
+        clock = clocks.continued(recordings, recordings.last_at)
+        ledger = SqliteLedger(claim.database, clock)
+        recordings.continue_from(last_pass(ledger) + 1)
+        reader = SqliteLedger.open(post.state / ledgers.FILE, clock, read_only=True)
+        stack.callback(reader.close)
+        stores = _Stores(
+            ledger=ledger,
+            reader=reader,
+            recordings=recordings,
+            leases=leases,
+            lease=lease,
+            clock=clock,
+            log=EventLog(post.state / "logs" / LOG, clock),
+        )
+        stack.callback(_anchor, post.state, stores)
+        yield stores
+
+
+def _let_go(leases: SqliteLeases, lease: Lease) -> None:
+    with contextlib.suppress(LampError):  # a full disk: our death will be proof enough
+        leases.release(lease)
+
+
+def _told(stores: _Stores, event: str, **fields: object) -> None:
+    """Put a line on the maintainer's own life into the log and the ledger, if there is room."""
+    stores.log(f"maintainer-{event}", **fields)
+    with contextlib.suppress(HeldError):
+        stores.ledger.append(event, "maintainer", {"pass": stores.recordings.newest, **fields})
+
+
+@contextlib.contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[None]:
+    """End cleanly at SIGTERM and SIGINT; a terminal that goes away is no reason to end."""
+    running = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        running.add_signal_handler(each, stop)
+    running.add_signal_handler(signal.SIGHUP, lambda: None)
+    try:
+        yield
+    finally:
+        for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            running.remove_signal_handler(each)
