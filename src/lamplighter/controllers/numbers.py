@@ -74,7 +74,10 @@ def step_share(rollout: RolloutState, service: Service) -> float:
 
 def lost(memory: WorkloadHistory, survey: Survey, workload: str, release: str) -> bool:
     """Return whether nothing of a release has served for `LOST_AFTER_S`: known, not merely silent."""
-    since = [memory.not_ready_since.get(each.id) for each in survey.staying(workload, release)]
+    there = survey.staying(workload, release)
+    if not there and not memory.wanted.get(release):
+        return True
+    since = [memory.not_ready_since.get(each.id) for each in there] or [memory.missing_since.get(release)]
     return all(each is not None and survey.now - each >= LOST_AFTER_S for each in since)
 
 
@@ -173,7 +176,7 @@ def _share(move: Exchange, sides: tuple[Side, Side], up: int, total: int, share:
     """Return the taker's next share: the goal once all that it needs is ready, else what is ready."""
     taker, giver = sides
     need = max(1, replicas_for(move.goal, total))
-    if taker.ready >= need or (taker.ready and not giver.there):
+    if taker.ready >= need or (taker.ready and not (giver.there if move.keep else giver.ready)):
         return move.goal
     if not move.keep or (up < need and taker.ready >= up):
         return min(move.goal, max(share, round(taker.ready / total, SHARE_DIGITS)))

@@ -101,6 +101,7 @@ def _shift(survey: Survey, service: Service, memory: WorkloadHistory, move: Numb
 def _why(memory: WorkloadHistory) -> contracts.Why:
     state = memory.rollout
     ordered = state.by if state and (state.at_once or state.verdict == "rolled-back") else ""
+    back = state is not None and state.verdict in ("failed", "rolled-back")
     if state is None:
         because = "the settled number of replicas"
     elif state.verdict in ("failed", "rolled-back"):
@@ -111,7 +112,12 @@ def _why(memory: WorkloadHistory) -> contracts.Why:
         because = f"{state.candidate} is the first release"
     else:
         because = f"rollout of {state.candidate}, step {state.step + 1}"
-    return contracts.Why(controller="rollout", priority=Priority.ROLLOUT, because=because, ordered_by=ordered)
+    return contracts.Why(
+        controller="rollout",
+        priority=Priority.SAFETY if back else Priority.ROLLOUT,
+        because=because,
+        ordered_by=ordered,
+    )
 
 
 def _missing_needs(system: System, survey: Survey, service: Service) -> tuple[str, ...]:

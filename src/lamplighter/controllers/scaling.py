@@ -10,7 +10,7 @@ from lamplighter.controllers import contracts
 from lamplighter.controllers.configure import configured
 from lamplighter.controllers.kinds import finding
 from lamplighter.controllers.load import Demand, demand
-from lamplighter.controllers.numbers import EPSILON, active, numbers
+from lamplighter.controllers.numbers import EPSILON, numbers
 from lamplighter.controllers.rollout import scales
 from lamplighter.controllers.survey import Survey
 from lamplighter.model.actions import Ready, Scale
@@ -43,7 +43,7 @@ def scaling(system: System, survey: Survey, history: History) -> Verdict:
         return Verdict()
     for name, service in sorted(system.services.items()):
         memory = history.workloads.get(name)
-        if memory is None or not (memory.stable or active(memory)) or not memory.wanted:
+        if memory is None or not memory.stable:
             continue
         total, because = bounded(service, memory.capacity), "the spec's bounds"
         if (

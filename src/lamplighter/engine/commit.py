@@ -109,12 +109,17 @@ def _changed(memory: WorkloadHistory, decision: Decision, now: Instant) -> Workl
             memory = _succeeded(memory, replica, start, now)
             return replace(memory, ordinal=memory.ordinal + 1, repairs=(*memory.repairs, now))
         case Scale(starts=starts) as scale:
-            memory = replace(memory, ordinal=memory.ordinal + len(starts))
+            memory = replace(memory, ordinal=_after(memory.ordinal, starts))
             if decision.chosen.controller in OWNERS:
                 return _settled(memory, scale, decision, now)
             return _restored(memory, scale, decision, now)
         case _:
             return memory
+
+
+def _after(ordinal: int, starts: tuple[str, ...]) -> int:
+    """Return the next number for a replica; names carried over from an overtaken action are lower."""
+    return max([ordinal, *(int(each.rsplit("-", 1)[1]) + 1 for each in starts)])
 
 
 def _settled(memory: WorkloadHistory, scale: Scale, decision: Decision, now: Instant) -> WorkloadHistory:

@@ -5,37 +5,65 @@ that stand in for a person's judgement (budget, share at risk, approval, freeze)
 telemetry that is silent; never the one for a record that cannot be kept of what it destroys.
 """
 
-from typing import NamedTuple
-
 from msgspec.structs import replace
 
 from lamplighter.controllers.numbers import active
 from lamplighter.controllers.survey import Survey
 from lamplighter.engine.freeze import frozen
-from lamplighter.engine.settle import under_way, workload_of
+from lamplighter.engine.settle import workload_of
 from lamplighter.engine.verify import kind
-from lamplighter.model.actions import Heard, Replace, Scale
+from lamplighter.model.actions import Heard, Scale
 from lamplighter.model.decisions import Decision, Priority, Proposal
 from lamplighter.model.history import Closed, History
-from lamplighter.model.value import Instant
 
 BACKOFF_S = 1.0
 BACKOFF_S_MAX = 60.0
 """After failures an action on the same subject waits, doubling from one to the other."""
 BACKOFF_WINDOW_S = 600.0
 """Failures older than this are not held against a subject."""
+AGAINST = frozenset({"refused", "failed", "undone", "lapsed"})
+"""Ends of actions that make the next one of its kind on the same subject wait."""
 UNCOUNTED = frozenset({"configure", "forget", "shift", "dismantle"})
 """Kinds of actions that neither start nor stop a replica of their own choice: not in the budget."""
 EPSILON = 1e-3
 
 
-class Watch(NamedTuple):
-    """What the guards look at: the memory, the facts, and whether a record can be kept."""
+class Watch:
+    """What the guards look at: memory, facts, whether a record can be kept, and what is spent already."""
 
-    history: History
-    survey: Survey
-    recordable: bool
-    taken: tuple[Decision, ...] = ()
+    def __init__(self, history: History, survey: Survey, *, recordable: bool) -> None:
+        """Count once a pass what budgets and shares at risk are spent; `take` adds to it.
+
+        Args:
+            history: with its system in force.
+            survey: the pass's trusted facts.
+            recordable: whether ledger and recording can be written.
+        """
+        self.history = history
+        self.survey = survey
+        self.recordable = recordable
+        self.failures: dict[tuple[str, str], list[Closed]] = {}
+        self.at_risk: dict[str, float] = {}
+        self.used = 0
+        if history.system is None:
+            return
+        since = survey.now - history.system.guards.window_s
+        self.used = sum(each.at > since and each.kind not in UNCOUNTED for each in history.acted)
+        for each in history.closed:
+            if each.result in AGAINST:
+                self.failures.setdefault((each.subject, each.kind), []).append(each)
+        for pending in history.pending.values():
+            self._risk(pending.decision.chosen)
+
+    def take(self, decision: Decision) -> None:
+        """Count one decision that goes ahead."""
+        self.used += counts(decision.chosen)
+        self._risk(decision.chosen)
+
+    def _risk(self, chosen: Proposal) -> None:
+        if chosen.contract.destructive:
+            name = workload_of(chosen.action)
+            self.at_risk[name] = self.at_risk.get(name, 0.0) + chosen.contract.blast_radius
 
 
 def guard(decision: Decision, watch: Watch) -> Decision:
@@ -113,7 +141,11 @@ def _later(chosen: Proposal, watch: Watch) -> str:
     if chosen.controller == "undo":
         return ""
     now = watch.survey.now
-    recent = [each for each in watch.history.closed if _against(each, chosen, now)]
+    recent = [
+        each
+        for each in watch.failures.get((chosen.subject, kind(chosen.action)), ())
+        if now - each.at < (BACKOFF_S_MAX if each.result == "lapsed" else BACKOFF_WINDOW_S)
+    ]
     lapsed = [each for each in recent if each.result == "lapsed"]
     failures = len(recent) - len(lapsed) + max(0, len(lapsed) - 1)
     if not failures:
@@ -123,15 +155,6 @@ def _later(chosen: Proposal, watch: Watch) -> str:
         return ""
     last = recent[-1]
     return f"{last.result} {failures} times, last because: {last.detail}; again in {until - now:.1f} s"
-
-
-def _against(closed: Closed, chosen: Proposal, now: Instant) -> bool:
-    return (
-        closed.subject == chosen.subject
-        and closed.kind == kind(chosen.action)
-        and closed.result in ("refused", "failed", "undone", "lapsed")
-        and now - closed.at < (BACKOFF_S_MAX if closed.result == "lapsed" else BACKOFF_WINDOW_S)
-    )
 
 
 def counts(chosen: Proposal) -> bool:
@@ -145,12 +168,9 @@ def _budget(chosen: Proposal, watch: Watch) -> str:
     guards = system.guards
     if not counts(chosen):
         return ""
-    since = watch.survey.now - guards.window_s
-    used = sum(each.at > since and each.kind not in UNCOUNTED for each in watch.history.acted)
-    used += sum(counts(each.chosen) for each in watch.taken)
-    if used < guards.actions:
+    if watch.used < guards.actions:
         return ""
-    return f"{used} actions in {guards.window_s:g} s, {guards.actions} are allowed"
+    return f"{watch.used} actions in {guards.window_s:g} s, {guards.actions} are allowed"
 
 
 def _at_risk(chosen: Proposal, watch: Watch) -> str:
@@ -159,9 +179,7 @@ def _at_risk(chosen: Proposal, watch: Watch) -> str:
     name, contract = workload_of(chosen.action), chosen.contract
     if not contract.destructive or contract.blast_radius <= 0 or name not in system.services:
         return ""
-    pending = [each.decision.chosen for each in under_way(watch.history, name).values()]
-    taken = [each.chosen for each in watch.taken if workload_of(each.chosen.action) == name]
-    at_risk = sum(each.contract.blast_radius for each in (*pending, *taken) if each.contract.destructive)
+    at_risk = watch.at_risk.get(name, 0.0)
     allowed = max(system.guards.at_risk, 1 / max(1, watch.survey.live(name)))
     if at_risk + contract.blast_radius <= allowed + EPSILON:
         return ""
@@ -180,8 +198,3 @@ def _approved(decision: Decision, watch: Watch) -> Decision:
         return replace(decision, reasons=(f"approved by {approval.by or 'a person'}",))
     reason = f"blast radius {radius:.0%} is above {limit:.0%}: waits for approval"
     return replace(decision, state="asked", reasons=(reason,))
-
-
-def proven(chosen: Proposal) -> bool:
-    """Return whether an action only makes up for a replica that is proven dead."""
-    return isinstance(chosen.action, Replace) and not chosen.contract.destructive

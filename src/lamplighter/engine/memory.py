@@ -86,7 +86,9 @@ def _pruned(memory: WorkloadHistory, survey: Survey, name: str) -> WorkloadHisto
         unknown_since=keep.of(memory.unknown_since),
         over_memory_since=keep.of(memory.over_memory_since),
         ended=keep.of(memory.ended),
-        replaced=keep.of(memory.replaced),
+        replaced={
+            each: successor for each, successor in keep.of(memory.replaced).items() if keep.knows(successor)
+        },
         attempts=keep.of(memory.attempts),
         wanted={
             release: count
@@ -101,6 +103,10 @@ class _Keep:
 
     def __init__(self, ids: set[str]) -> None:
         self._ids = ids
+
+    def knows(self, replica: str) -> bool:
+        """Return whether a replica is listed, or on its way."""
+        return replica in self._ids
 
     def of(self, noted: dict[str, _Noted]) -> dict[str, _Noted]:
         """Return `noted` for the replicas that are listed; the same dict if that is all of them."""

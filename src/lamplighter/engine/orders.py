@@ -135,6 +135,8 @@ def _rollback(history: History, intent: Rollback, now: Instant) -> tuple[History
     if history.stopping is not None:
         raise Refused("stopping", "everything was ordered down")
     state = active(memory)
+    if state is not None and state.at_once and intent.to in ("", state.candidate):
+        return history, f"already going back to {state.candidate}"
     if state is not None and state.stable and intent.to in ("", state.stable):
         memory = aborted(memory, "rolled back on request", intent.by or "a person", now)
         detail = f"{state.candidate} gives its traffic back to {state.stable}"

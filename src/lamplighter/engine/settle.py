@@ -39,6 +39,7 @@ def settle(proposals: list[Proposal], history: History, survey: Survey) -> tuple
         In the order in which they were settled; losers stand with the decision that they lost to.
     """
     claimed: dict[str, int] = {}
+    pending = _by_subject(history)
     winners: list[tuple[Proposal, tuple[str, ...]]] = []
     losers: dict[int, list[Lost]] = {}
     for proposal in sorted(proposals, key=_rank):
@@ -51,9 +52,12 @@ def settle(proposals: list[Proposal], history: History, survey: Survey) -> tuple
             )
             losers.setdefault(rival, []).append(Lost(proposal=proposal, reason=reason))
             continue
-        overtakes = _overtaken(proposal, history)
+        overtakes = _overtaken(proposal, pending)
         if overtakes is None:
             continue
+        for each in overtakes:
+            overtaken = history.pending[each].decision.chosen.action
+            proposal = carried(proposal, overtaken, survey)  # noqa: PLW2901
         claimed.update(dict.fromkeys(claims, len(winners)))
         winners.append((proposal, overtakes))
     naming = _Names(history)
@@ -81,17 +85,38 @@ def _claims(proposal: Proposal) -> Iterator[str]:
             yield from (f"record {each}" for each in replicas)
 
 
-def _overtaken(proposal: Proposal, history: History) -> tuple[str, ...] | None:
+def _by_subject(history: History) -> dict[str, list[Decision]]:
+    found: dict[str, list[Decision]] = {}
+    for _, pending in sorted(history.pending.items()):
+        found.setdefault(pending.decision.subject, []).append(pending.decision)
+    return found
+
+
+def _overtaken(proposal: Proposal, pending: Mapping[str, list[Decision]]) -> tuple[str, ...] | None:
     """Return the pending actions that a proposal overtakes, or None if it has to wait for them."""
-    overtaken = []
-    for action_id, pending in sorted(history.pending.items()):
-        chosen = pending.decision.chosen
-        if chosen.subject != proposal.subject:
-            continue
-        if not _overtakes(proposal, chosen):
-            return None
-        overtaken.append(action_id)
-    return tuple(overtaken)
+    there = pending.get(proposal.subject, [])
+    if not all(_overtakes(proposal, each.chosen) for each in there):
+        return None
+    return tuple(each.id for each in there)
+
+
+def carried(proposal: Proposal, overtaken: Action, survey: Survey) -> Proposal:
+    """Return a Scale that takes over what an overtaken one may not have done yet.
+
+    Replicas that it was to start and that nobody has seen are started by the new one (under their own
+    ids, so that none is doubled), or, as far as they are too many now, are the first to be stopped.
+    """
+    new, old = proposal.action, overtaken
+    if not isinstance(new, Scale) or not isinstance(old, Scale):
+        return proposal
+    unseen = [each for each in old.starts if each not in survey.replicas]
+    if not unseen:
+        return proposal
+    excess = max(0, len(survey.staying(new.workload, new.release)) + len(unseen) - new.replicas)
+    split = max(0, len(unseen) - excess)
+    others = [each for each in new.stops if each not in unseen][: max(0, excess - (len(unseen) - split))]
+    action = replace(new, starts=(*unseen[:split], *new.starts), stops=(*unseen[split:], *others))
+    return replace(proposal, action=action)
 
 
 def _overtakes(proposal: Proposal, chosen: Proposal) -> bool:
@@ -143,7 +168,7 @@ class _Names:
         """Return the proposal with its replicas named, in the action and in what it expects."""
         action = proposal.action
         if isinstance(action, Scale) and action.starts:
-            starts = tuple(self._name(action.workload) for _ in action.starts)
+            starts = tuple(each or self._name(action.workload) for each in action.starts)
             action = replace(action, starts=starts)
         elif isinstance(action, Replace):
             starts = (self._name(action.workload),)
@@ -225,12 +250,3 @@ def _alike(asked: Action, proposed: Action) -> bool:
     if isinstance(asked, Replace) and isinstance(proposed, Replace):
         return replace(asked, start=proposed.start) == proposed
     return asked == proposed
-
-
-def under_way(history: History, workload: str) -> Mapping[str, Pending]:
-    """Return the actions under way on a workload, by id."""
-    return {
-        each: pending
-        for each, pending in history.pending.items()
-        if workload_of(pending.decision.chosen.action) == workload
-    }

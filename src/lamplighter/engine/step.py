@@ -15,7 +15,7 @@ from lamplighter.engine.memory import advance, remember
 from lamplighter.engine.orders import take
 from lamplighter.engine.settle import Settled, settle
 from lamplighter.engine.verify import answered, verify
-from lamplighter.model.decisions import Proposal
+from lamplighter.model.decisions import Decision, Proposal
 from lamplighter.model.findings import Finding
 from lamplighter.model.history import Acted, Closed, History, WorkloadHistory
 from lamplighter.model.intents import Answer, Approve, Intent
@@ -51,7 +51,8 @@ def step(history: History, inputs: Inputs) -> tuple[History, Result]:
     history, overtaken = commit(history, settled, now)
     history = _tidied(handed_over(history, findings, now), now)
     decisions = tuple(each.decision for each in settled)
-    found = (*verified.findings, *findings, *_of_refusals(refused), *_unrecordable(inputs))
+    found = (*verified.findings, *findings, *_of_guards(decisions), *_of_refusals(refused))
+    found = (*found, *_unrecordable(inputs))
     return history, Result(
         decisions=decisions,
         findings=found,
@@ -76,12 +77,12 @@ def _guarded(
 ) -> tuple[Settled, ...]:
     """Judge decisions in their order, each knowing which ones before it go ahead."""
     judged: list[Settled] = []
-    watch = Watch(history, survey, inputs.recordable)
+    watch = Watch(history, survey, recordable=inputs.recordable)
     for each in settled:
         decision = guard(each.decision, watch)
         judged.append(each._replace(decision=decision))
         if decision.state == "act":
-            watch = watch._replace(taken=(*watch.taken, decision))
+            watch.take(decision)
     return tuple(judged)
 
 
@@ -129,6 +130,15 @@ def _at_rest(memory: WorkloadHistory) -> WorkloadHistory:
         ordinal=memory.ordinal,
         acts=memory.acts,
         drain_s=memory.drain_s,
+    )
+
+
+def _of_guards(decisions: tuple[Decision, ...]) -> tuple[Finding, ...]:
+    kinds = {"held": "action-held", "asked": "approval-asked"}
+    return tuple(
+        finding(kinds[each.state], each.subject, f"{each.id}: {'; '.join(each.reasons)}")
+        for each in decisions
+        if each.state in kinds
     )
 
 

@@ -13,7 +13,7 @@ from lamplighter.controllers import contracts
 from lamplighter.controllers.kinds import finding
 from lamplighter.controllers.survey import Survey
 from lamplighter.engine.conditions import all_hold, holds
-from lamplighter.model.actions import Action, Condition, Dismantle, Outcome, Scale, Shift
+from lamplighter.model.actions import Action, Condition, Dismantle, Outcome, Replace, Scale, Shift
 from lamplighter.model.decisions import Priority, Proposal
 from lamplighter.model.findings import Evidence, Finding
 from lamplighter.model.history import Closed, History, Pending
@@ -44,8 +44,9 @@ def answered(
 ) -> tuple[History, tuple[Closed, ...]]:
     """Return the history with the targets' answers folded in, and what they closed.
 
-    A refused Scale takes back the number that was settled with it. Answers to actions that are no
-    longer under way are of no use and are left out.
+    A refused action takes back what was settled with it: a number, or who takes whose place. One that
+    may have happened before, and is not to be repeated now, is left to the facts. Answers to actions
+    that are no longer under way are of no use and are left out.
     """
     closed: list[Closed] = []
     for outcome in outcomes:
@@ -54,6 +55,10 @@ def answered(
             continue
         if outcome.state == "refused":
             result = "lapsed" if outcome.code in LAPSED_CODES else "refused"
+            if result == "lapsed" and pending.outcome == "unknown":
+                pending = replace(pending, state="applied", since=outcome.at)
+                history = replace(history, pending={**history.pending, outcome.action: pending})
+                continue
             detail = ": ".join(each for each in (outcome.code, outcome.detail) if each)
             closed.append(ended(pending, result, now, detail))
             history = _without(_taken_back(history, pending), pending)
@@ -191,13 +196,17 @@ def _without(history: History, pending: Pending) -> History:
 
 
 def _taken_back(history: History, pending: Pending) -> History:
-    action = pending.decision.chosen.action
-    if not isinstance(action, Scale) or action.workload not in history.workloads:
+    action, subject = pending.decision.chosen.action, pending.decision.subject
+    if not isinstance(action, Scale | Replace) or action.workload not in history.workloads:
         return history
     memory = history.workloads[action.workload]
-    if pending.before < 0 or memory.wanted.get(action.release) != action.replicas:
-        return history
-    memory = replace(memory, wanted={**memory.wanted, action.release: pending.before})
+    starts = (action.start,) if isinstance(action, Replace) else action.starts
+    if memory.replaced.get(subject) in starts:
+        left = {each: value for each, value in memory.replaced.items() if each != subject}
+        memory = replace(memory, replaced=left)
+    settled = isinstance(action, Scale) and memory.wanted.get(action.release) == action.replicas
+    if settled and pending.before >= 0:
+        memory = replace(memory, wanted={**memory.wanted, action.release: pending.before})
     return replace(history, workloads={**history.workloads, action.workload: memory})
 
 
