@@ -62,10 +62,9 @@ class Steps(Many):
 
     def read(self, node: Node, faults: Faults, name: str = "") -> Any:
         """Return the shares."""
-        before = len(faults)
         shares = super().read(node, faults, name)
-        if shares is WRONG or len(faults) > before or not isinstance(node, Sequence):
-            return shares
+        if shares is WRONG or not isinstance(node, Sequence) or len(shares) < len(node.items):
+            return shares  # an item is wrong: whether the rest fits together cannot be told
         for index in range(1, len(shares)):
             if shares[index] <= shares[index - 1]:
                 message = "each step must be more than the one before"
