@@ -11,9 +11,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 
-async def app(scope, receive, send):
+async def app(scope: Message, receive: Receive, send: Send) -> None:
     """Serve /, /slow?s=, /stream?s=, /env?name=, /log?bytes=, and WebSockets that echo."""
     if scope["type"] == "lifespan":
         await lifespan(receive, send)
@@ -23,7 +29,7 @@ async def app(scope, receive, send):
         await answer(scope, send)
 
 
-async def lifespan(receive, send):
+async def lifespan(receive: Receive, send: Send) -> None:
     """Start and stop without ado."""
     while True:
         message = await receive()
@@ -32,7 +38,7 @@ async def lifespan(receive, send):
             return
 
 
-async def echo(receive, send):
+async def echo(receive: Receive, send: Send) -> None:
     """Send back what comes."""
     while True:
         message = await receive()
@@ -44,7 +50,7 @@ async def echo(receive, send):
             return
 
 
-async def answer(scope, send):
+async def answer(scope: Message, send: Send) -> None:
     """Answer one request."""
     query = dict(part.partition("=")[::2] for part in scope["query_string"].decode().split("&"))
     if scope["path"] == "/slow":
@@ -75,16 +81,23 @@ def main() -> None:
         spawn_daemon()
     if "--ignore-term" in sys.argv:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.write(1, b"deaf\n")
         while True:
             time.sleep(3600)
-    import uvicorn
+    import uvicorn  # noqa: PLC0415 - only what serves pays for it
 
     uvicorn.run(app, host="127.0.0.1", port=int(os.environ["PORT"]), log_level="warning")
 
 
 def spawn_daemon() -> None:
     """Leave a process behind that is in another session and has another parent."""
-    code = "import os,sys,time\nif os.fork(): sys.exit()\nos.setsid()\nif os.fork(): os._exit(0)\ntime.sleep(3600)"
+    code = (
+        "import os, sys, time\n"
+        "if os.fork(): sys.exit()\n"
+        "os.setsid()\n"
+        "if os.fork(): os._exit(0)\n"
+        "time.sleep(3600)"
+    )
     with contextlib.suppress(OSError):
         subprocess.run([sys.executable, "-c", code], check=False)
 

@@ -20,10 +20,11 @@ from lamplighter.ports import Scope
 from lamplighter.targets.local.releases.store import ReleaseStore
 from lamplighter.targets.local.supervisor import processes, room
 from lamplighter.targets.local.supervisor.core import site_mark
+from lamplighter.targets.local.supervisor.protocol import Observe, Observed
 from lamplighter.targets.local.target import LocalTarget
 
 APP = Path(__file__).with_name("app.py")
-SECRET = "hunter2-is-secret"
+SECRET = "hunter2-is-secret"  # noqa: S105 - it is looked for where it must not be
 
 
 class FixedSecrets:
@@ -35,6 +36,7 @@ class FixedSecrets:
 
     def value(self, name: str, version: str = "") -> str:
         """Return the value."""
+        assert version in ("", self.version(name))
         return SECRET
 
 
@@ -146,10 +148,8 @@ class Site:
         """Return the supervisor's pid."""
         return (await self.observed()).pid
 
-    async def observed(self):
+    async def observed(self) -> Observed:
         """Return what the supervisor itself says."""
-        from lamplighter.targets.local.supervisor.protocol import Observe
-
         observed = (await self.target._client.ask(Observe())).observed
         assert observed is not None
         return observed

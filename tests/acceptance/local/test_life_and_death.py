@@ -8,14 +8,21 @@ import time
 import urllib.request
 from pathlib import Path
 
-from lamplighter.model.facts import Phase
 from tests.acceptance.local.site import SECRET, Site, find, on_a_site
+
+from lamplighter.model.actions import Dismantle, Scale
+from lamplighter.model.facts import Phase
 
 
 def get(site: Site, path: str = "/", timeout_s: float = 10.0) -> dict[str, object]:
     """Ask the system through its gateway."""
     with urllib.request.urlopen(f"http://127.0.0.1:{site.port}{path}", timeout=timeout_s) as answer:
         return json.loads(answer.read().splitlines()[-1])
+
+
+def command_line(pid: int) -> str:
+    """Return a process's arguments."""
+    return Path(f"/proc/{pid}/cmdline").read_text()
 
 
 @on_a_site
@@ -82,6 +89,7 @@ async def test_one_that_ignores_sigterm_is_killed(site: Site) -> None:
     """SIGKILL follows SIGTERM after the grace."""
     await site.configured()
     (web,) = await site.start(site.release("--ignore-term"))
+    assert "deaf" == (await anext(site.target.logs("web", follow=True, tail=1))).text
     await site.stop(web, drain_s=0)
     assert signal.SIGKILL == (await site.exited(web)).exit.signal
 
@@ -115,8 +123,6 @@ async def test_a_command_that_is_not_there_is_an_exit_with_its_cause(site: Site)
 @on_a_site
 async def test_the_same_action_twice_is_the_action_once(site: Site) -> None:
     """A repeat under the same id starts nothing, nor does the same replica id under another."""
-    from lamplighter.model.actions import Scale
-
     await site.configured()
     action = Scale(workload="web", release=site.release(), replicas=1, starts=("web-9",))
     outcomes = [await site.act(action, action_id=name) for name in ("x", "x", "y")]
@@ -146,8 +152,7 @@ async def test_a_secret_reaches_its_replica_and_nothing_else(site: Site) -> None
     assert SECRET == (await asyncio.to_thread(get, site, "/?name=KEY"))["value"]
     files = [each for each in site.folder.rglob("*") if each.is_file()]
     assert [] == [each.name for each in files if SECRET.encode() in each.read_bytes()]
-    pids = [each.pid for each in site.processes()]
-    assert [] == [pid for pid in pids if SECRET.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert [] == [each.pid for each in site.processes() if SECRET in command_line(each.pid)]
 
 
 @on_a_site
@@ -202,7 +207,5 @@ async def test_dismantling_leaves_logs_and_nothing_else(site: Site) -> None:
 @on_a_site
 async def test_dismantling_nothing_is_done(site: Site) -> None:
     """Where nothing is, dismantling is done at once and starts nothing."""
-    from lamplighter.model.actions import Dismantle
-
     assert "done" == (await site.act(Dismantle(system="trial"))).state
     assert not (site.folder / "supervisor").exists()

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 import websockets
+from tests.acceptance.local.site import Site, find, free_port, on_a_site
+from tests.acceptance.local.test_life_and_death import get
 
 from lamplighter.model.errors import EnvironmentFault
-from tests.acceptance.local.site import Site, find, on_a_site
-from tests.acceptance.local.test_life_and_death import get
 
 
 async def asked(site: Site, times: int) -> Counter[str]:
@@ -93,6 +93,7 @@ async def test_no_request_fails_when_one_of_two_is_killed(site: Site) -> None:
 async def test_load_is_what_was_asked_since(site: Site) -> None:
     """Rate and latency are of the time between two observations."""
     await site.serving()
+    await asyncio.sleep(0.2)
     before = await site.facts()
     await asked(site, 50)
     await asyncio.sleep(0.2)
@@ -134,8 +135,6 @@ async def test_its_own_port_is_not_taken(site: Site) -> None:
 @on_a_site
 async def test_another_port_takes_another_listener(site: Site) -> None:
     """A system whose port changes answers on the new one."""
-    from tests.acceptance.local.site import free_port
-
     await site.serving()
     site.port = free_port()
     await site.configured()

@@ -4,8 +4,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,6 +22,9 @@ START_DEADLINE_S = 10.0
 CONNECT_AGAIN_S = 0.02
 PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 """Of the maintainer's environment; the rest may hold secrets, and none of it concerns the supervisor."""
+
+ANOTHER_IS_THERE, NOT_WRITABLE = 3, 4
+"""Exit codes of the starter."""
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Message = TypeVar("Message", bound=msgspec.Struct)
@@ -53,36 +55,45 @@ class Client:
         """
         request = Request(op=op, token=token, action_id=action_id)
         try:
-            async with asyncio.timeout(deadline_s), self._connected() as (reader, writer):
-                writer.write(frame(request))
-                await writer.drain()
-                return msgspec.json.decode(await read_frame(reader), type=Reply)
+            async with asyncio.timeout(deadline_s):
+                return await self._exchange(request)
         except (OSError, asyncio.IncompleteReadError, ValueError) as error:
             why = f"no answer within {deadline_s:g} s" if isinstance(error, TimeoutError) else str(error)
             raise UnreachableError(f"the supervisor does not answer: {why}") from error
 
-    async def watch(self) -> AsyncIterator[str]:
+    async def watch(self) -> AsyncGenerator[str, None]:
         """Yield hints until the supervisor goes away; ends at once if there is none."""
         try:
-            async with self._connected() as (reader, writer):
-                writer.write(frame(Request(op=Watch())))
-                await writer.drain()
-                while True:
-                    yield msgspec.json.decode(await read_frame(reader), type=Hint).subject
+            reader, writer = await self._connect()
+        except OSError:
+            return
+        try:
+            writer.write(frame(Request(op=Watch())))
+            await writer.drain()
+            while True:
+                yield msgspec.json.decode(await read_frame(reader), type=Hint).subject
         except (OSError, asyncio.IncompleteReadError, ValueError):
             return
+        finally:
+            writer.close()
 
-    async def ensure(self) -> None:
+    async def ensure(self, *, anew: bool = True) -> None:
         """Have a supervisor that answers, starting one if there is none. Exactly one results.
 
+        Args:
+            anew: also where there was none before; else a dismantled system stays dismantled.
+
         Raises:
-            EnvironmentFault: it cannot be started here (`supervisor-not-started`).
+            EnvironmentFault: it cannot be started here (`supervisor-not-started`), or the state folder
+                cannot be written (`state-not-writable`).
         """
         async with self._starting:
             if await self._answers():
                 return
             deadline = asyncio.get_running_loop().time() + START_DEADLINE_S
             while asyncio.get_running_loop().time() < deadline:
+                if not anew and not self.expected:
+                    return
                 await self._start()
                 for _ in range(10):
                     if await self._answers():
@@ -92,10 +103,20 @@ class Client:
 
     async def _answers(self) -> bool:
         try:
-            async with self._connected():
-                return True
+            _, writer = await self._connect()
         except OSError:
             return False
+        writer.close()
+        return True
+
+    async def _exchange(self, request: Request) -> Reply:
+        reader, writer = await self._connect()
+        try:
+            writer.write(frame(request))
+            await writer.drain()
+            return msgspec.json.decode(await read_frame(reader), type=Reply)
+        finally:
+            writer.close()
 
     async def _start(self) -> None:
         """Run the starter; it returns when the supervisor is in the background and on its own."""
@@ -109,7 +130,13 @@ class Client:
             start_new_session=True,
         )
         _, said = await process.communicate()
-        if process.returncode not in (0, _ANOTHER_IS_THERE):
+        if process.returncode == NOT_WRITABLE:
+            raise EnvironmentFault(
+                f"cannot write to the state folder {self._state_dir}: {said.decode().strip()}",
+                code="state-not-writable",
+                mend="set LAMP_STATE_DIR to a folder that you may write to",
+            )
+        if process.returncode not in (0, ANOTHER_IS_THERE):
             raise self._not_started(said.decode(errors="replace").strip().splitlines()[-1:] or ["no reason"])
 
     def _not_started(self, why: object) -> EnvironmentFault:
@@ -120,8 +147,7 @@ class Client:
             mend=f"look at {self._state_dir / 'logs' / 'supervisor.log'}",
         )
 
-    @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[Streams]:
+    async def _connect(self) -> Streams:
         """Connect through the folder's descriptor: its path may be longer than a socket's may be."""
         place = os.open(self._state_dir / "supervisor", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -133,11 +159,4 @@ class Client:
             raise
         finally:
             os.close(place)
-        reader, writer = await asyncio.open_unix_connection(sock=end)
-        try:
-            yield reader, writer
-        finally:
-            writer.close()
-
-
-_ANOTHER_IS_THERE = 3
+        return await asyncio.open_unix_connection(sock=end)

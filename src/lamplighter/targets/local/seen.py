@@ -8,6 +8,7 @@ from lamplighter.model.value import Instant
 from lamplighter.targets.local.gateway.statistics import EndpointReading, Reading
 from lamplighter.targets.local.supervisor.protocol import Observed, SeenReplica
 
+EJECTED = "taken out by the gateway: its checks pass or not, its answers failed"
 _SIGNALS = {6: "SIGABRT", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM"}
 
 
@@ -70,6 +71,7 @@ def _replica(each: SeenReplica, endpoint: EndpointReading | None, seen: Seen, be
         pid=each.pid,
         memory_bytes=memory_bytes,
         cpu=cpu,
+        detail=EJECTED if endpoint is not None and endpoint.ejected else "",
     )
 
 

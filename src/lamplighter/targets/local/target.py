@@ -7,6 +7,7 @@ gateway and /proc say into facts; a part that does not answer is a silent source
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from pathlib import Path
 
 from lamplighter.model.actions import Action, Configure, Dismantle, Forget, Outcome, Replace, Scale, Shift
@@ -99,7 +100,7 @@ class LocalTarget:
         return reply.observed
 
     async def _read_gateway(self, observed: protocol.Observed | None, now: Instant) -> Reading | None:
-        if observed is not None and not observed.gateway.port:
+        if observed is not None and not observed.gateway.port and observed.gateway.pid is None:
             self._hear(HEALTH, now, "")
             self._hear(TRAFFIC, now, "")
             return None
@@ -263,8 +264,9 @@ class LocalTarget:
         while True:
             if self._client.expected:
                 await self._revive()
-                async for subject in self._client.watch():
-                    yield subject
+                async with aclosing(self._client.watch()) as subjects:
+                    async for subject in subjects:
+                        yield subject
                 yield "supervisor"
             else:
                 await asyncio.sleep(_HINT_AGAIN_S)
@@ -272,7 +274,7 @@ class LocalTarget:
     async def _revive(self) -> None:
         """Have a supervisor; where none can be started the source stays silent, and it is tried again."""
         try:
-            await self._client.ensure()
+            await self._client.ensure(anew=False)
         except LampError as error:
             self._sources[PROCESSES] = Source(observed_at=self._sources_since(), fault=error.message)
             await asyncio.sleep(_HINT_AGAIN_S)

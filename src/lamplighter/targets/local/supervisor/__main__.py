@@ -1,7 +1,7 @@
 """Start a supervisor: `python -m lamplighter.targets.local.supervisor FOLDER SYSTEM`.
 
 Returns to the caller as soon as it is certain that there is one: this one, in the background, or
-another that holds the lock already (exit code 3).
+another that holds the lock already (exit code 3). A folder that cannot be written ends with 4.
 """
 
 import asyncio
@@ -18,16 +18,20 @@ import msgspec
 from lamplighter.targets.local.supervisor.core import Supervisor
 from lamplighter.targets.local.supervisor.server import SOCKET, bind, serve
 
-ANOTHER_IS_THERE = 3
+ANOTHER_IS_THERE, NOT_WRITABLE = 3, 4
 _FILES_MAX = 65_536
 
 
 def main() -> int:
     """Take the lock, go into the background, and supervise until dismantled or told to go."""
     folder, system = Path(sys.argv[1]), sys.argv[2]
-    for name in ("supervisor", "logs"):
-        (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = os.open(folder / "supervisor" / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        for name in ("supervisor", "logs"):
+            (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(folder / "supervisor" / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        sys.stderr.write(f"{error.strerror}\n")
+        return NOT_WRITABLE
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -272,7 +272,7 @@ class Supervisor:
         if self._saving is not None:
             self._saving.cancel()
         room.leave(self._folder / "gateway", self._folder / "logs")
-        self._file.drop()
+        self._file.drop()  # the socket with it: from here on there is nothing of this system
         self._reserve.spend()
         self._say("dismantled", replicas=len(live))
         self.dismantled.set()

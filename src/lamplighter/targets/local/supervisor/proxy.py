@@ -22,8 +22,8 @@ KEY = "gateway"
 
 BACKOFF_FIRST_S, BACKOFF_LAST_S = 0.05, 2.0
 """Between an end and the next start: short enough to be back within a second, doubled while it helps not."""
-STEADY_S = 10.0
-"""A gateway that has run for this long starts with the shortest back-off again."""
+STEADY_S = 1.0
+"""A gateway that has run for this long had come up: the next start gets the shortest back-off again."""
 _STOP_S = 3.0
 _LAST_WORDS_BYTES = 2048
 _IN_FLIGHT_DEADLINE_S = 1.0

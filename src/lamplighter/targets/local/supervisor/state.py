@@ -106,8 +106,9 @@ class StateFile:
         _replace(self.path, _digest(body).encode() + b"\n" + body)
 
     def drop(self) -> None:
-        """Remove the state; the fence stays, so that an old maintainer cannot come back."""
-        self.path.unlink(missing_ok=True)
+        """Remove socket and state; the fence stays, so that an old maintainer cannot come back."""
+        for each in (*self.path.parent.glob("*.sock"), self.path):
+            each.unlink(missing_ok=True)
 
     def fence(self) -> int:
         """Return the highest token ever seen, which outlives the state."""
