@@ -98,18 +98,19 @@ class Motion:
         self.subjects.add(subject)
         self.actions[subject] = action
         if isinstance(action, Scale):
-            self._expect(action.workload, action.release, action.starts, seen)
+            self._expect(pending, (action.workload, action.release), action.starts, seen)
             self.leaving.update(action.stops)
         elif isinstance(action, Replace):
-            self._expect(action.workload, action.release, (action.start,), seen)
+            self._expect(pending, (action.workload, action.release), (action.start,), seen)
             self.leaving.add(action.replica)
 
     def _expect(
-        self, workload: str, release: str, starts: Iterable[str], seen: Mapping[str, Replica]
+        self, pending: Pending, release: tuple[str, str], starts: Iterable[str], seen: Mapping[str, Replica]
     ) -> None:
-        unseen = [each for each in starts if each not in seen]
+        """Count what is to be started and was never seen: one that came and went comes no more."""
+        unseen = [each for each in starts if each not in seen and each not in pending.arrived]
         if unseen:
-            self.coming.setdefault((workload, release), []).extend(unseen)
+            self.coming.setdefault(release, []).extend(unseen)
 
 
 class Survey:

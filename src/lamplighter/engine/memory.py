@@ -13,8 +13,9 @@ from lamplighter.controllers.repair import SHORT_LIFE_S, vanished
 from lamplighter.controllers.rollout import progress
 from lamplighter.controllers.survey import Survey
 from lamplighter.engine.samples import sampled
+from lamplighter.model.actions import Replace, Scale
 from lamplighter.model.facts import PROCESSES, Phase, Replica
-from lamplighter.model.history import History, WorkloadHistory
+from lamplighter.model.history import History, Pending, WorkloadHistory
 from lamplighter.model.system import Service
 from lamplighter.model.value import Instant
 
@@ -39,7 +40,17 @@ def remember(history: History, survey: Survey) -> History:
         if service is None and survey.silence(PROCESSES) is None and not survey.remaining(name):
             continue
         workloads[name] = _remembered(memory, service, survey, name)
-    return replace(history, workloads=workloads)
+    pending = {each: _arrived(value, survey) for each, value in history.pending.items()}
+    return replace(history, workloads=workloads, pending=pending)
+
+
+def _arrived(pending: Pending, survey: Survey) -> Pending:
+    """Note which of the replicas that an action starts have been seen."""
+    action = pending.decision.chosen.action
+    starts = action.starts if isinstance(action, Scale) else ()
+    starts = (action.start,) if isinstance(action, Replace) else starts
+    new = tuple(each for each in starts if each in survey.replicas and each not in pending.arrived)
+    return replace(pending, arrived=(*pending.arrived, *new)) if new else pending
 
 
 def advance(history: History, survey: Survey) -> History:

@@ -12,7 +12,7 @@ from lamplighter.controllers.survey import Survey
 from lamplighter.model.actions import Action, Contract, Dismantle, Forget, Replace, Scale, Serving, Shift
 from lamplighter.model.decisions import Decision, Lost, Proposal
 from lamplighter.model.facts import Phase
-from lamplighter.model.history import History, Pending, WorkloadHistory
+from lamplighter.model.history import History, WorkloadHistory
 from lamplighter.model.value import digest, encode
 
 OWNERS = frozenset({"rollout", "scaling", "teardown", "undo"})

@@ -13,8 +13,9 @@ from lamplighter.controllers import contracts
 from lamplighter.controllers.kinds import finding
 from lamplighter.controllers.survey import Survey
 from lamplighter.engine.conditions import all_hold, holds
-from lamplighter.model.actions import Action, Condition, Dismantle, Outcome, Replace, Scale, Shift
+from lamplighter.model.actions import Action, Condition, Dismantle, Outcome, Replace, Scale, Serving, Shift
 from lamplighter.model.decisions import Priority, Proposal
+from lamplighter.model.facts import PROCESSES, Phase
 from lamplighter.model.findings import Evidence, Finding
 from lamplighter.model.history import Closed, History, Pending
 from lamplighter.model.value import Instant
@@ -77,7 +78,8 @@ def verify(history: History, survey: Survey) -> Verified:
     2. No answer for `RETRY_S`, doubling, or the answer is known to be lost (then at once, the first
        time): it is handed over again under its id, `ATTEMPTS_MAX` times.
     3. Its deadline has passed and its postcondition cannot be told: it goes on, and a finding says so.
-    4. Its deadline has passed and it is known not to hold: undone where that is possible, else failed.
+    4. It can never hold, since the replica that it waits for came and ended: failed at once.
+    5. Its deadline has passed and it is known not to hold: undone where that is possible, else failed.
     """
     closed: list[Closed] = []
     retries: list[str] = []
@@ -111,6 +113,8 @@ def _judged(pending: Pending, survey: Survey) -> str:
     contract, now = pending.decision.chosen.contract, survey.now
     if pending.outcome is not None and all_hold(contract.expects, survey) is True:
         return "verified"
+    if any(_hopeless(each, pending, survey) for each in contract.expects):
+        return "failed"
     if pending.state == "decided":
         wait = RETRY_S * (2 ** (pending.attempts - 1) - (pending.outcome == "unknown"))
         if now - pending.tried_at < wait:
@@ -119,6 +123,13 @@ def _judged(pending: Pending, survey: Survey) -> str:
     if now - pending.since <= contract.deadline_s:
         return ""
     return "failed" if all_hold(contract.expects, survey) is False else "unknown"
+
+
+def _hopeless(condition: Condition, pending: Pending, survey: Survey) -> bool:
+    if not isinstance(condition, Serving) or condition.replica not in pending.arrived:
+        return False
+    known = survey.replicas.get(condition.replica)
+    return known.phase is Phase.EXITED if known else survey.silence(PROCESSES) is None
 
 
 def undoing(pending: Pending, survey: Survey) -> Proposal | None:
@@ -221,7 +232,9 @@ def _failed(pending: Pending, survey: Survey) -> Finding:
     decision = pending.decision
     contract = decision.chosen.contract
     missing = tuple(str(each) for each in _unmet(pending, survey))
-    message = f"{decision.id} did not have its effect within {contract.deadline_s:g} s"
+    late = survey.now - pending.since > contract.deadline_s
+    how = f"within {contract.deadline_s:g} s" if late else "and cannot have it any more"
+    message = f"{decision.id} did not have its effect {how}"
     return finding("action-failed", decision.subject, message, Evidence(looked_at=missing))
 
 

@@ -91,7 +91,8 @@ class Pending(Value):
     """An action on its way: decided (no answer yet), or applied and waiting for its postcondition.
 
     `since` is when it was decided, then when it was applied; `tried_at` when it was last handed to
-    the target, `attempts` how often; `before` the number of replicas that a Scale changes.
+    the target, `attempts` how often; `before` the number of replicas that a Scale changes; `arrived`
+    those of the replicas that it starts which have been seen.
     """
 
     decision: Decision
@@ -100,6 +101,7 @@ class Pending(Value):
     tried_at: Instant = 0.0
     attempts: int = 1
     before: int = 0
+    arrived: tuple[str, ...] = ()
     outcome: OutcomeState | None = None
     detail: str = ""
 
