@@ -1,0 +1,89 @@
+"""What every code means, for `lamp help`: faults of specs, kinds of findings, and the errors of use."""
+
+from lamplighter.controllers.kinds import KINDS
+from lamplighter.spec import codes
+
+
+def explained() -> dict[str, tuple[str, str]]:
+    """Return for each code its title and a paragraph on what it means and what to do."""
+    found = {name: (each.title, each.text) for name, each in codes().items()}
+    found |= {name: _titled(kind.meaning) for name, kind in KINDS.items()}
+    return found | {name: _titled(text) for name, text in ERRORS.items()}
+
+
+def _titled(text: str) -> tuple[str, str]:
+    head, _, _ = text.partition(". ")
+    return head.rstrip("."), text
+
+
+ERRORS = {
+    "anchor-unwritable": "The head of the ledger could not be copied outside of it. The ledger goes on; free"
+    " some disk space, since without anchors a cut tail does not show.",
+    "bad-plan": "The file is not a plan of `lamp plan --out`, or was cut short. Make a new one.",
+    "disk-full": "The disk is full. Traffic goes on and the loop holds everything destructive until there is"
+    " room again.",
+    "environment-not-built": "uv could not build the Python environment of a release. What it said is shown;"
+    " nothing was changed. Mend the lock file and run the command again.",
+    "facts-changed": "The facts that a plan or an approval was made from have changed. Look again with"
+    " `lamp plan`, then decide again.",
+    "fenced": "A newer maintainer acts on this system, and this one has stopped acting.",
+    "held": "Nothing can be recorded, so nothing destructive is done. Free some disk space.",
+    "intents-full": "Too many requests wait for the loop. Try again in a second.",
+    "lapsed": "The action no longer stands as it was asked about: its facts have changed. If it is still"
+    " wanted it is asked about again, under a new id.",
+    "lease-lost": "Another maintainer has taken over this system, and this one has stopped.",
+    "maintainer-ended": "The maintainer ended by itself, and this is a fault of Lamplighter. Its log is in"
+    " the state folder, under logs.",
+    "needs-confirmation": "There are changes and nobody at a terminal to confirm them. Add -y once you have"
+    " looked at `lamp plan`.",
+    "no-answer": "The maintainer accepted the connection and gave no answer in time. `lamp status` works"
+    " without it.",
+    "no-folder": "A folder that the spec names does not exist. Folders are relative to the spec's own.",
+    "no-free-port": "No port is free for a replica on 127.0.0.1. Something on this machine holds very many.",
+    "no-lock-file": "The file named by python.requirements is not among the release's files. Files that git"
+    " ignores, or .lampignore names, are not part of a release.",
+    "no-maintainer": "No maintainer runs for this system, so nothing is repaired. `lamp up` starts one; what"
+    " runs is adopted as it is.",
+    "no-policy": "The policy file cannot be read.",
+    "no-spec": "There is no spec here. `lamp init` writes a first one from what it finds.",
+    "not-on-this-target": "The target cannot run this part of the spec yet. The rest is run.",
+    "not-settled": "The wait was over before all was as wanted. The maintainer goes on with it.",
+    "not-writable": "The file cannot be written.",
+    "not-yet": "The loop has not taken the request yet; it may be busy. Asking again is safe.",
+    "nothing-recorded": "Nothing has been recorded for this system yet.",
+    "nothing-to-plan": "Nothing is running and nothing was asked for.",
+    "owned": "Another maintainer holds this system; the message names it and its age. One acts at a time:"
+    " use that one, or end it first.",
+    "pass-failed": "A pass of the loop failed, and this is a fault of Lamplighter. The loop goes on; the log"
+    " has the trace.",
+    "platform": "The local target needs Linux 5.3 or later (pidfd).",
+    "port-taken": "Another program has the gateway's port. The message names it where that may be known, and"
+    " the mend suggests a free one.",
+    "recording-damaged": "A part of the recording cannot be read. Passes before it can still be replayed.",
+    "release-not-kept": "The release could not be copied into the state folder. Free some disk space.",
+    "rollout-failed": "A new release was given up, and the stable one goes on. `lamp logs` shows what the new"
+    " one wrote; `lamp explain` shows the evidence.",
+    "secret-missing": "A secret's value is not where the spec says. Set it and run the command again.",
+    "source-changed": "The files or the configuration have changed since the plan was made. Make a new one.",
+    "spec-changed": "The spec has changed since the plan was made. Make a new plan.",
+    "spec-invalid": "The spec has faults; each is shown with its place and a mend.",
+    "state-not-writable": "The state folder cannot be written. LAMP_STATE_DIR names another.",
+    "store-busy": "Another process holds the store for longer than it should. Try again.",
+    "store-damaged": "A store cannot be read as what it should be. Nothing was changed.",
+    "store-newer": "A newer version of Lamplighter wrote this store. Use that version.",
+    "store-unreadable": "A store cannot be opened.",
+    "supervisor-not-started": "The supervisor did not start. Its log stands in the state folder, under logs.",
+    "target-not-yet": "This kind of site is not built yet. The spec stays as it is; choose a local site.",
+    "tree-changing": "Files keep changing while they are copied into a release.",
+    "tree-too-large": "The files of a release add up to more than a release should hold. Data and weights do"
+    " not belong in it.",
+    "unknown-action": "No action has this id. `lamp status` and `lamp ledger` show the ids.",
+    "unknown-code": "There is no such code. `lamp help` lists all.",
+    "unknown-release": "No release has this id here.",
+    "unknown-site": "The spec has no such site.",
+    "unknown-system": "Nothing is known of this system on this machine, for this user.",
+    "unknown-workload": "No service, agent pool or job has this name.",
+    "unreachable": "No answer in time. What was asked may or may not have happened; asking again is safe.",
+    "uv-failed": "uv could not be run.",
+    "which-system": "It is not clear which system is meant: there is no spec here.",
+}

@@ -1,0 +1,180 @@
+"""Upkeep: having a maintainer, asking it for things, and waiting until they have come about."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from lamplighter.app import reading
+from lamplighter.app.client import Client
+from lamplighter.app.places import prepare
+from lamplighter.app.views import Status, WorkloadView
+from lamplighter.app.wiring import LOCAL
+from lamplighter.model import errors
+from lamplighter.model.errors import BackendError, ConflictError, LampError, UnreachableError, UserError
+from lamplighter.model.intents import Intent
+from lamplighter.model.system import System
+
+START_S = 30.0
+"""A maintainer that does not answer by then is given up; an idle machine takes 0.5 s."""
+LOOK_S = 0.2
+OUTPUT = "maintainer.out"
+
+Seen = Callable[[Status], None]
+
+
+class Standing(NamedTuple):
+    """How far a system has come: whether all is as wanted, and what is still missing, in words."""
+
+    settled: bool
+    missing: str
+
+
+def ensure_maintainer(state: Path, system: str) -> Client:
+    """Return a client of the system's maintainer, which is started if there is none.
+
+    Raises:
+        OwnedError: one holds the system and does not answer. EnvironmentFault, HeldError: it cannot start.
+    """
+    client = Client(state)
+    if client.running():
+        return client
+    prepare(state)
+    process = _spawn(state, system)
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        if client.running():
+            return client
+        if process.poll() is not None:
+            raise _died(process.returncode, state)
+        time.sleep(LOOK_S / 4)
+    raise UnreachableError(f"the maintainer did not answer within {START_S:.0f} s", code="no-maintainer")
+
+
+def ask(client: Client, intent: Intent) -> None:
+    """Submit an intent; return once the loop has taken it.
+
+    Raises:
+        ConflictError: the facts have changed (`facts-changed`). UserError: it was refused, and why.
+    """
+    answer = client.submit(intent)
+    if answer.accepted:
+        return
+    kind = ConflictError if answer.code == ConflictError.code else UserError
+    raise kind(answer.detail, code=answer.code, mend="`lamp status` shows how things stand")
+
+
+def wait(client: Client, until: Callable[[Status], Standing], wait_s: float, seen: Seen) -> Status:
+    """Look at a system until it has come to where it should, showing each look to `seen`.
+
+    Raises:
+        BackendError: it has not within `wait_s` (`not-settled`); the maintainer goes on with it.
+    """
+    deadline = time.monotonic() + wait_s
+    missing = "no answer from the maintainer"
+    for status in looks(client):
+        if status is not None:
+            seen(status)
+            settled, missing = until(status)
+            if settled:
+                return status
+        if time.monotonic() > deadline:
+            break
+    raise BackendError(
+        f"not there after {wait_s:.0f} s: {missing}",
+        code="not-settled",
+        mend="the maintainer goes on with it; `lamp status` and `lamp ledger` show how it stands",
+    )
+
+
+def looks(client: Client) -> Iterator[Status | None]:
+    """Yield the status again and again; None while no maintainer answers."""
+    while True:
+        try:
+            yield client.status()
+        except UnreachableError:
+            yield None
+        time.sleep(LOOK_S)
+
+
+def wait_until_down(state: Path, client: Client, wait_s: float, seen: Seen) -> None:
+    """Wait until everything of a system has ended.
+
+    Raises:
+        BackendError: it has not within `wait_s` (`not-settled`).
+    """
+    deadline = time.monotonic() + wait_s
+    for status in looks(client):
+        if status is not None:
+            seen(status)
+        elif reading.remembered(state)[0].stopped:
+            return
+        if time.monotonic() > deadline:
+            break
+    raise BackendError(
+        f"not all has ended after {wait_s:.0f} s",
+        code="not-settled",
+        mend="`lamp status` shows what is left; `lamp down` again goes on with it",
+    )
+
+
+def deployed(system: System, releases: dict[str, str], status: Status) -> Standing:
+    """Say whether every service of a system is on its release with all that is wanted ready.
+
+    Raises:
+        BackendError: a release was given up (`rollout-failed`).
+    """
+    views = {each.name: each for each in status.workloads}
+    missing = [_lacks(name, views.get(name), releases.get(name, "")) for name in system.services]
+    if status.asked:
+        return Standing(settled=True, missing="an action waits for a person: see `lamp status`")
+    left = [each for each in missing if each]
+    if not left and status.pending:
+        left = [f"{len(status.pending)} actions under way"]
+    return Standing(settled=not left, missing=", ".join(left))
+
+
+def _lacks(name: str, view: WorkloadView | None, release: str) -> str:
+    if view is None:
+        return f"{name} has not been taken up"
+    rollout = view.rollout
+    if rollout is not None and rollout.candidate == release and rollout.verdict in ("failed", "rolled-back"):
+        raise BackendError(
+            f"release {release} of {name} was given up: {rollout.reason}",
+            code="rollout-failed",
+            mend=f"`lamp logs {name}` shows what it wrote; the stable release goes on",
+        )
+    if release and view.stable != release:
+        return f"{name} is on its way to {release}"
+    wanted = sum(view.wanted.values())
+    return "" if view.ready >= wanted > 0 else f"{name} has {view.ready} of {wanted} ready"
+
+
+def _spawn(state: Path, system: str) -> subprocess.Popen[bytes]:
+    """Start a maintainer that outlives this process; what it says goes into a file."""
+    command = [sys.executable, "-m", "lamplighter.faces.http"]
+    command += ["--state", str(state), "--system", system, "--target", LOCAL]
+    (state / "logs").mkdir(exist_ok=True)
+    with (state / "logs" / OUTPUT).open("wb") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd=state,
+        )
+
+
+def _died(code: int, state: Path) -> LampError:
+    """Return why a maintainer ended, as the error that its exit code stands for."""
+    said = (state / "logs" / OUTPUT).read_text(errors="replace").strip()
+    head, _, mend = said.partition("\n  mend: ")
+    name, _, message = head.partition(": ")
+    tree = (errors.EnvironmentFault, errors.HeldError, errors.OwnedError, errors.UserError)
+    kind = next((each for each in tree if each.exit_code == code), BackendError)
+    if kind is BackendError:
+        return kind(f"the maintainer ended with code {code}: {said[-800:]}", code="maintainer-ended")
+    return kind(message or said, code=name, mend=mend)

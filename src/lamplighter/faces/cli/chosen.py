@@ -1,0 +1,39 @@
+"""Which system a command is about: the spec here, or a system by name."""
+
+import argparse
+from pathlib import Path
+
+from lamplighter.app.places import only_system, state_of
+from lamplighter.app.project import SPEC, Project, load
+from lamplighter.faces.cli.render.faults import fault_text
+from lamplighter.model.errors import UserError
+
+
+def project(asked: argparse.Namespace) -> Project:
+    """Return the project that a command was asked about. Raises SpecError, UserError."""
+    return load(asked.spec, asked.site)
+
+
+def system(asked: argparse.Namespace) -> tuple[str, Path]:
+    """Return a system's name and its state folder: by name, by the spec, or the only one there is.
+
+    Raises:
+        UserError: it is not clear which is meant, or nothing is known of it here.
+    """
+    name = asked.system
+    if not name:
+        name = project(asked).system.name if asked.spec or Path(SPEC).exists() else only_system()
+    state = state_of(name)
+    if not state.is_dir():
+        raise UserError(
+            f"nothing is known of a system {name} here", code="unknown-system", mend="start it: lamp up"
+        )
+    return name, state
+
+
+def warn(found: Project) -> None:
+    """Print what is legal but doubtful in a spec to standard error."""
+    import sys
+
+    for each in found.warnings:
+        print(fault_text(each, warning=True), file=sys.stderr)

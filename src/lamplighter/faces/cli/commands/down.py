@@ -1,0 +1,33 @@
+"""`lamp down`: drain and end everything of a system, and wait until it is gone."""
+
+import argparse
+from uuid import uuid4
+
+from lamplighter.app.client import Client
+from lamplighter.app.reading import observe, remembered
+from lamplighter.app.upkeep import ask, ensure_maintainer, wait_until_down
+from lamplighter.faces.cli import chosen
+from lamplighter.faces.cli.live import View
+from lamplighter.faces.cli.render.output import print_json
+from lamplighter.model.intents import Down
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Take the system down; 0 at once if it is down already."""
+    name, state = chosen.system(asked)
+    history, _, clock = remembered(state)
+    if history.stopped and not Client(state).running() and not observe(state, name, clock).replicas:
+        return _told(name, as_json=asked.json)
+    client = ensure_maintainer(state, name)
+    view = View(client, quiet=asked.json)
+    ask(client, Down(id=f"down-{uuid4().hex[:12]}"))
+    wait_until_down(state, client, asked.wait, view.show)
+    return _told(name, as_json=asked.json)
+
+
+def _told(name: str, *, as_json: bool) -> int:
+    if as_json:
+        print_json({"system": name, "down": True})
+    else:
+        print(f"{name} is down; its ledger, recording, releases and logs are kept")
+    return 0

@@ -1,0 +1,101 @@
+"""`lamp replay`: every recorded decision made again; or what another policy would have decided."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from lamplighter.app.reading import recording
+from lamplighter.engine.replay import Difference, Replayed, Report, differences, replay, report
+from lamplighter.engine.step import step
+from lamplighter.faces.cli import chosen
+from lamplighter.faces.cli.render.output import print_json
+from lamplighter.faces.cli.render.paint import paint
+from lamplighter.model.decisions import Decision
+from lamplighter.model.errors import UserError
+from lamplighter.model.system import System
+from lamplighter.planning import describe
+from lamplighter.spec import overlay
+
+DIFFERS = 3
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Replay; 3 if anything comes out otherwise than recorded."""
+    state = Path() if asked.recording else chosen.system(asked)[1]
+    if asked.policy:
+        return _under_policy(asked, state)
+    decided: list[dict[str, object]] = []
+    seen: list[Replayed] = []
+    with recording(state, asked.recording) as opened:
+        for each in replay(opened, step, first=asked.first, last=asked.last):
+            seen.append(each)
+            if asked.json and each.decisions:
+                decided.append({"pass": each.number, "decisions": each.decisions, "same": each.same})
+    whole = report(seen)
+    if asked.json:
+        print_json({"report": whole, "exact": whole.exact, "decided": decided})
+    else:
+        print(_summary(whole))
+        _show_unlike(seen)
+    return 0 if whole.exact else DIFFERS
+
+
+def _under_policy(asked: argparse.Namespace, state: Path) -> int:
+    policy = _policy(asked.policy)
+    with recording(state, asked.recording) as opened:
+        found = list(differences(opened, step, policy, first=asked.first, last=asked.last))
+    if asked.json:
+        print_json({"differences": found})
+    else:
+        print(
+            "\n".join(_difference(each) for each in found) or "the other policy decides the same throughout"
+        )
+        if found:
+            print(
+                paint(
+                    "facts are as recorded: after its first difference a subject's world would differ", "dim"
+                )
+            )
+    return DIFFERS if found else 0
+
+
+def _policy(file: str) -> Callable[[System], System]:
+    try:
+        over = Path(file).read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {file}: {error.strerror}", code="no-policy") from error
+    return lambda system: overlay(system, over, over_file=file).at(system.default_site)
+
+
+def _summary(whole: Report) -> str:
+    span = f"{whole.passes} passes replayed ({whole.first} to {whole.last})"
+    lines = [f"{span}, {whole.decisions} decisions made again"]
+    if whole.compared < whole.passes:
+        lines.append(f"{whole.passes - whole.compared} passes have no recorded decisions to compare with")
+    lines += [paint(f"passes are missing before pass {each}", "yellow") for each in whole.gaps]
+    same = whole.compared - len(whole.unlike)
+    lines.append(
+        paint("every recorded decision came out the same, byte for byte", "green")
+        if whole.exact
+        else paint(f"{same} of {whole.compared} passes came out the same", "red")
+    )
+    return "\n".join(lines)
+
+
+def _show_unlike(seen: list[Replayed]) -> None:
+    for each in seen:
+        if each.same is False:
+            print(f"pass {each.number} ({each.wall})")
+            print("\n".join(f"  recorded  {_decision(was)}" for was in each.recorded or ()))
+            print("\n".join(f"  now       {_decision(now)}" for now in each.decisions))
+
+
+def _difference(each: Difference) -> str:
+    mark = "" if each.first else paint("  (after an earlier difference)", "dim")
+    was = _decision(each.was) if each.was else "nothing"
+    would = _decision(each.would) if each.would else "nothing"
+    return f"pass {each.number}  {each.wall}  {each.subject}{mark}\n  was    {was}\n  would  {would}"
+
+
+def _decision(decision: Decision) -> str:
+    return f"{decision.state}: {describe(decision.chosen.action)} - {decision.chosen.because}"

@@ -1,0 +1,1 @@
+"""How values look on a terminal. Text only; colours where the terminal has them."""
