@@ -55,9 +55,12 @@ def test_two_gateways_never_share_a_port(gateway: Gateway, *, internal: bool) ->
     )
     write(second.folder, render(second.table))
     second.spawn()
-    assert second.process
-    assert 1 == second.process.wait(10)
-    assert "port-taken" == failure(second.log()).kind
+    try:
+        assert second.process
+        assert 1 == second.process.wait(5)
+        assert "port-taken" == failure(second.log()).kind
+    finally:
+        second.kill()
 
 
 def test_address_of_another_machine(gateway: Gateway) -> None:

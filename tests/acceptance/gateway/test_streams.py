@@ -82,3 +82,18 @@ def test_kept_body_is_repeated_whole(gateway: Gateway, replica: Start) -> None:
 
     answers = asyncio.run(story())
     assert {("b", b"1000000")} == {(answer.origin, answer.body) for answer in answers}
+
+
+def test_idle_connections_are_closed_by_the_gateway(gateway: Gateway, replica: Start) -> None:
+    """No connection is kept as long as a common server keeps it, so none is found closed by a POST."""
+    gateway.start(replica("a").endpoint())
+
+    async def story() -> tuple[int, float]:
+        await until(lambda: gateway.healthy() == {"a"}, 5)
+        await asyncio.gather(*(ask(gateway.table.port, "/search/work/0.1") for _ in range(5)))
+        opened = gateway.read().endpoints["a"].connections
+        return opened, await until(lambda: gateway.read().endpoints["a"].connections == 0, 5)
+
+    opened, took = asyncio.run(story())
+    assert 5 == opened
+    assert took < 2

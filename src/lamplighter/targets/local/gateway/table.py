@@ -77,7 +77,8 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
         endpoints: all replicas, those that start and those that drain among them.
         check: how health is asked.
         timeout_s: per try, until the response's headers; the body may stream as long as it likes.
-            None: no limit (the client's own patience, or the replica's death, ends the wait).
+            With retries a request can wait `(1 + retries)` times as long. None: no limit (the
+            client's own patience, or the replica's death, ends the wait).
         stream_idle_s: a request, stream or WebSocket on which nothing moves this long is ended.
         retries: tries after the first, each on a replica not tried yet; 0 turns retries off.
         max_in_flight: requests of the whole service at one time; more get 503. None: no limit.
