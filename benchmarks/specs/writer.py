@@ -32,7 +32,7 @@ def draft(chance: Random) -> Draft:
     """Return a sound spec."""
     names = chance.sample(NAMES, 7)
     sites = ("here", *chance.sample(SITES[1:], chance.randint(0, 3)))
-    secrets = tuple(chance.sample(("model_key", "db-password", "token2"), chance.randint(0, 3)))
+    secrets = tuple(chance.sample(("model_key", "db_password", "token2"), chance.randint(0, 3)))
     services = tuple(names[: chance.randint(1, 4)])
     ground = _Ground(chance, services, secrets, sites)
     data: Data = {"system": chance.choice(("library", "x", "lab-7", "a" * 40))}

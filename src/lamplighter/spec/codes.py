@@ -104,7 +104,8 @@ duplicate-item: The same item twice in a list
 bad-name: Not a usable name
     Names of systems, sites and workloads have lower-case letters, digits and dashes, at most 40, a
     letter first and no dash last, so that they are also good in addresses and file names
-    everywhere. Secrets, queues, stores and tenants may have underscores too.
+    everywhere. Queues, stores and tenants may have underscores too; secrets have underscores and no
+    dashes, since each arrives in a variable of its name in capitals.
 reserved-name: A name that the system needs itself
     A workload called gateway could not be told from the gateway.
 bad-variable: Not the name of an environment variable

@@ -35,7 +35,7 @@ ENV = Field(
 )
 SECRETS = Field(
     "secrets",
-    Many(words.LABEL, "names of secrets"),
+    Many(words.SECRET, "names of secrets"),
     "Secrets that it gets, each in a variable of its name in capitals.",
 )
 NEEDS = Field(
@@ -296,7 +296,7 @@ SYSTEM = Whole(
         Field("stores", Named(words.LABEL, STORE, "stores"), "Places for data."),
         Field(
             "secrets",
-            Named(words.LABEL, SECRET, "secrets"),
+            Named(words.SECRET, SECRET, "secrets"),
             "Where the values of secrets are read; never the values.",
         ),
         Field("tenants", Named(words.LABEL, TENANT, "tenants"), "Who shares the system."),

@@ -174,7 +174,7 @@ class Secrets(Record):
 
 def variable_of(secret: str) -> str:
     """Return the environment variable that a secret is read from and handed over in."""
-    return secret.upper().replace("-", "_")
+    return secret.upper()
 
 
 class Services(Sited):

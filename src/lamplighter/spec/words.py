@@ -38,14 +38,16 @@ def _dashed(written: str) -> str:
 
 
 def _underscored(written: str) -> str:
-    near = re.sub(r"[^a-z0-9_-]+", "_", written.lower()).strip("_-")[:63]
+    near = re.sub(r"[^a-z0-9_]+", "_", written.lower()).strip("_")[:63]
     fits = near and near != written and near[0].isalpha()
-    return f'write "{near}"' if fits else "lower-case letters, digits, dashes, underscores"
+    return f'write "{near}"' if fits else "lower-case letters, digits and underscores"
 
 
 NAME_PATTERN = r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?"
 NAME = text("bad-name", "a name such as search or lab-a", NAME_PATTERN, _dashed, most=40)
 LABEL = text("bad-name", "a name such as model_key", r"[a-z][a-z0-9_-]{0,62}", _underscored, most=63)
+SECRET = text("bad-name", "a name such as model_key", r"[a-z][a-z0-9_]{0,62}", _underscored, most=63)
+"""Without dashes: in capitals it is the variable that the secret arrives in."""
 VARIABLE_PATTERN = r"(?!PORT$|LAMP_)[A-Za-z_][A-Za-z0-9_]*"
 
 
