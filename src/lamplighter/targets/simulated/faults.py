@@ -73,8 +73,6 @@ class MaintainerFaults(Value):
     deposed_every_s: float = 0.0
     """Stopped in the middle of a pass, succeeded, and then woken up again."""
     stopped_for_s: float = 8.0
-    rival_every_s: float = 0.0
-    """A second maintainer is started while the first one lives."""
     wall_jump_every_s: float = 0.0
     wall_jump_s: float = 86_400.0
     disk_full_every_s: float = 0.0
@@ -115,7 +113,6 @@ STORM = Faults(
     maintainer=MaintainerFaults(
         killed_every_s=60.0,
         deposed_every_s=200.0,
-        rival_every_s=120.0,
         wall_jump_every_s=150.0,
         disk_full_every_s=300.0,
     ),

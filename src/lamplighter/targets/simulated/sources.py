@@ -26,6 +26,7 @@ from lamplighter.model.facts import (
 from lamplighter.model.value import Instant
 from lamplighter.targets.simulated.bodies import Body
 from lamplighter.targets.simulated.silences import SOURCES
+from lamplighter.targets.simulated.traffic import Census
 from lamplighter.targets.simulated.world import World
 
 FIRST_CHECK_S = 0.3
@@ -101,15 +102,15 @@ class Sources:
         return tuple(_told(each, health, traffic, silent=PROCESSES in faults) for each in processes.replicas)
 
     def _look(self) -> View:
-        world = self._world
+        world, census = self._world, self._world.traffic.census()
         listed = [each for each in world.bodies.values() if each.recorded]
         workloads = world.system.services if world.system else {}
         return View(
             at=world.now,
             replicas=tuple(self._process(each) for each in listed),
             ready={each.id: self._ready(each) for each in listed},
-            in_flight={each.id: self._in_flight(each) for each in listed},
-            loads={name: self._load(name) for name in workloads if not self._missing("load")},
+            in_flight={each.id: self._in_flight(each, census) for each in listed},
+            loads={name: self._load(name, census) for name in workloads if not self._missing("load")},
             shares={name: dict(each) for name, each in world.shares.items()},
             configured=world.configured,
         )
@@ -135,11 +136,13 @@ class Sources:
             return None
         return body.passing and not chance.happens("blip", faults.blip_p)
 
-    def _in_flight(self, body: Body) -> int | None:
-        return None if self._missing("in-flight") else self._world.traffic.in_flight(body, self._world.now)
+    def _in_flight(self, body: Body, census: Census) -> int | None:
+        if self._missing("in-flight"):
+            return None
+        return self._world.traffic.in_flight(body, self._world.now, census)
 
-    def _load(self, workload: str) -> Load:
-        load = self._world.traffic.load(workload, self._world.now)
+    def _load(self, workload: str, census: Census) -> Load:
+        load = self._world.traffic.load(workload, self._world.now, census)
         chance, wrong_p = self._world.chance, self._world.faults.sources.contradiction_p
         if not load.in_flight or not chance.happens("contradiction/load", wrong_p):
             return load

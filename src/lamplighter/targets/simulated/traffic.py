@@ -3,7 +3,6 @@
 A part of the world, which owns the replicas and the shares. Knows no target and no source.
 """
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -13,6 +12,11 @@ from lamplighter.model.value import Instant
 from lamplighter.targets.simulated.apps import Ailment, App, Flow, capacity_per_s, flow
 from lamplighter.targets.simulated.bodies import Body
 from lamplighter.targets.simulated.chance import Chance
+
+Serving = dict[str, list[Body]]
+"""Replicas of one workload that get requests, by release."""
+Census = dict[str, Serving]
+"""The same for every workload."""
 
 HEALTHY = Ailment()
 DIGITS = 3
@@ -52,33 +56,35 @@ class Traffic:
         times = self._ground.ailments.get(body.release, HEALTHY).slower_times
         return app if times == 1.0 else replace(app, service_s=app.service_s * times)
 
-    def serving(self, workload: str) -> dict[str, list[Body]]:
-        """Return the replicas that get requests, by release."""
-        shares = self._ground.shares.get(workload, {})
-        taking = {release for release, share in shares.items() if share > 0}
-        found: dict[str, list[Body]] = {}
+    def census(self) -> Census:
+        """Return the replicas that get requests, by workload and release."""
+        taking = {
+            name: {release for release, share in shares.items() if share > 0}
+            for name, shares in self._ground.shares.items()
+        }
+        found: Census = {}
         for each in self._ground.bodies.values():
-            if each.workload == workload and each.serving and (not taking or each.release in taking):
-                found.setdefault(each.release, []).append(each)
+            if each.serving and each.release in (taking.get(each.workload) or (each.release,)):
+                found.setdefault(each.workload, {}).setdefault(each.release, []).append(each)
         return found
 
-    def in_flight(self, body: Body, at: Instant) -> int:
+    def in_flight(self, body: Body, at: Instant, census: Census | None = None) -> int:
         """Draw how many requests one replica has in flight."""
         if body.draining_since is not None:
             return body.unfinished(at)
-        if body.hung:
+        if body.hung or not body.serving:
             return body.stuck
-        peers = self.serving(body.workload).get(body.release, []) if body.serving else []
-        if body not in peers:
+        serving = (census or self.census()).get(body.workload, {})
+        if body.release not in serving:
             return 0
-        mean = self._flow(peers, at).in_flight / len(peers)
+        mean = self._flow(serving, body.release, at).in_flight / len(serving[body.release])
         return self._ground.chance.count(f"flight/{body.workload}", mean)
 
-    def load(self, workload: str, at: Instant) -> Load:
+    def load(self, workload: str, at: Instant, census: Census) -> Load:
         """Draw what a gateway would read of a workload now."""
         chance, demand = self._ground.chance, self.app(workload).demand
-        serving = self.serving(workload)
-        flows = [(self._flow(each, at), self._rate(each, at)) for each in serving.values()]
+        serving = census.get(workload, {})
+        flows = [(self._flow(serving, each, at), self._rate(serving, each, at)) for each in serving]
         asked = self.demand_per_s(workload, at)
         served = sum(rate for _, rate in flows)
         failing = sum(
@@ -101,26 +107,28 @@ class Traffic:
         """Let what cannot be done in this time pile up, or be worked off; with nobody there it fails."""
         middle = (since + until) / 2
         held, self._backlogs = self._backlogs, {}
-        for workload in self._ground.apps:
-            for release, bodies in self.serving(workload).items():
-                surplus = self._rate(bodies, middle) - capacity_per_s(self.app_of(bodies[0]), len(bodies))
+        for workload, serving in self.census().items():
+            for release, bodies in serving.items():
+                capacity = capacity_per_s(self.app_of(bodies[0]), len(bodies))
+                surplus = self._rate(serving, release, middle) - capacity
                 backlog = held.get((workload, release), 0.0) + surplus * (until - since)
-                self._backlogs[workload, release] = max(0.0, backlog)
+                if backlog > 0:
+                    self._backlogs[workload, release] = backlog
 
-    def _flow(self, bodies: list[Body], at: Instant) -> Flow:
-        one = bodies[0]
-        backlog = self._backlogs.get((one.workload, one.release), 0.0)
-        return flow(self.app_of(one), len(bodies), self._rate(bodies, at), backlog)
+    def _flow(self, serving: Serving, release: str, at: Instant) -> Flow:
+        bodies = serving[release]
+        backlog = self._backlogs.get((bodies[0].workload, release), 0.0)
+        return flow(self.app_of(bodies[0]), len(bodies), self._rate(serving, release, at), backlog)
 
-    def _rate(self, bodies: list[Body], at: Instant) -> float:
-        """Return the requests per second that come to these replicas, all that serve of one release."""
-        one = bodies[0]
-        shares: Mapping[str, float] = self._ground.shares.get(one.workload, {})
-        asked = self.demand_per_s(one.workload, at)
-        if sum(shares.values()) > 0:
-            return asked * shares.get(one.release, 0.0)
-        everyone = sum(len(each) for each in self.serving(one.workload).values())
-        return asked * len(bodies) / everyone
+    def _rate(self, serving: Serving, release: str, at: Instant) -> float:
+        """Return the requests per second that come to the replicas of one release that serves."""
+        bodies = serving[release]
+        workload = bodies[0].workload
+        shares = self._ground.shares.get(workload, {})
+        asked = self.demand_per_s(workload, at)
+        if any(share > 0 for share in shares.values()):
+            return asked * shares.get(release, 0.0)
+        return asked * len(bodies) / sum(len(each) for each in serving.values())
 
 
 def _worst(latencies_s: list[float]) -> float | None:

@@ -4,7 +4,7 @@ Moved forward by `advance`, changed by the target's effects, read by sources and
 policy and no engine: what it does is what a machine, a gateway and programs would do.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from lamplighter.model.actions import OutcomeState
 from lamplighter.model.system import System
@@ -55,7 +55,7 @@ class World:
         self.token = 0
         self.answers: dict[str, OutcomeState] = {}
         self.dismantling = False
-        self.journal: list[Event] = []
+        self.listeners: list[Callable[[Event], None]] = []
         ground = Ground(self.chance, dict(apps or {}), self.ailments, self.bodies, self.shares)
         self.traffic = Traffic(ground)
         self._agenda = Agenda(lambda to: self.traffic.pile_up(self.now, to))
@@ -90,8 +90,9 @@ class World:
         self.note(Mishap(self.now, "world", "no more faults from here on"))
 
     def note(self, event: Event) -> None:
-        """Write to the journal."""
-        self.journal.append(event)
+        """Tell everyone who listens what has happened."""
+        for each in self.listeners:
+            each(event)
 
     # --- effects
 

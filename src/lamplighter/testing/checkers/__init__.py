@@ -1,0 +1,49 @@
+"""Checkers: what must hold in every run, judged by what truly happened.
+
+Each looks at the journal's events as they happen, at the world and at the witness; never at what the
+engine believes. A checker yields a sentence for each violation.
+"""
+
+from lamplighter.testing.checkers.capacity import CountExact, MaxKept, MinKept, SharesSound
+from lamplighter.testing.checkers.conduct import ApprovalKept, BudgetKept, NoFlapping, RepairsBounded
+from lamplighter.testing.checkers.ownership import AppliedOnce, OneOwner, RecordedFirst
+from lamplighter.testing.checkers.safety import KnownOnly, NothingDropped
+from lamplighter.testing.checkers.seen import Checker, Violation
+
+__all__ = [
+    "AppliedOnce",
+    "ApprovalKept",
+    "BudgetKept",
+    "Checker",
+    "CountExact",
+    "KnownOnly",
+    "MaxKept",
+    "MinKept",
+    "NoFlapping",
+    "NothingDropped",
+    "OneOwner",
+    "RecordedFirst",
+    "RepairsBounded",
+    "SharesSound",
+    "Violation",
+    "all_checkers",
+]
+
+
+def all_checkers() -> list[Checker]:
+    """Return one of each, fresh."""
+    return [
+        MinKept(),
+        MaxKept(),
+        CountExact(),
+        SharesSound(),
+        OneOwner(),
+        AppliedOnce(),
+        RecordedFirst(),
+        KnownOnly(),
+        NothingDropped(),
+        BudgetKept(),
+        RepairsBounded(),
+        ApprovalKept(),
+        NoFlapping(),
+    ]

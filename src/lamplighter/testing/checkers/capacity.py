@@ -1,0 +1,95 @@
+"""Capacity: never too few by one's own hand, never too many, and traffic only where it can be served."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from lamplighter.model.actions import Replace, Scale, Shift
+from lamplighter.targets.simulated.journal import Applied, Event, Truth
+from lamplighter.testing.checkers.seen import could_serve, of, serving, shares, stops, workload_of
+from lamplighter.testing.witness import Witness
+
+SUM_TOLERANCE = 1e-3
+
+
+def _able(event: Applied, truth: Truth, workload: str) -> Counter[str]:
+    return Counter(each.release for each in of(truth, workload) if each.live and could_serve(each, event))
+
+
+class MinKept:
+    """No action takes a workload below its `min`, unless a person ordered that."""
+
+    def look(self, event: Event, witness: Witness) -> Iterator[str]:
+        """Look at each action that stops replicas or moves traffic away from them."""
+        if not isinstance(event, Applied) or isinstance(event.action, Replace):
+            return
+        name = workload_of(event.action)
+        service = witness.service(name)
+        if service is None or witness.down_at is not None:
+            return
+        before, after = serving(event, event.before, name), serving(event, event.after, name)
+        if len(after) < min(len(before), service.replicas.min):
+            lost = ", ".join(sorted(before - after))
+            yield (
+                f"{event.action_id} took {name} from {len(before)} serving to {len(after)}, its min is"
+                f" {service.replicas.min}: {lost} lost"
+            )
+
+
+class MaxKept:
+    """No action starts more than `max` plus surge of a workload."""
+
+    def look(self, event: Event, witness: Witness) -> Iterator[str]:
+        """Look at each action that starts replicas."""
+        if not isinstance(event, Applied) or not isinstance(event.action, Scale | Replace):
+            return
+        name = event.action.workload
+        service = witness.service(name)
+        if service is None:
+            return
+        before = sum(each.live for each in of(event.before, name))
+        after = sum(each.live for each in of(event.after, name))
+        limit = service.replicas.max + witness.surge(name)
+        if after > max(before, limit):
+            yield f"{event.action_id} brought {name} to {after} live replicas, {limit} are allowed"
+
+
+class CountExact:
+    """A Scale that starts replicas ends with as many of that release as it says, not with more."""
+
+    def look(self, event: Event, _witness: Witness) -> Iterator[str]:
+        """Look at each Scale that starts replicas."""
+        if not isinstance(event, Applied) or not isinstance(event.action, Scale) or not event.action.starts:
+            return
+        action = event.action
+        live = [each for each in of(event.after, action.workload) if each.release == action.release]
+        count = sum(each.live for each in live)
+        if count > action.replicas:
+            yield f"{event.action_id} asks for {action.replicas} of {action.release} and there are {count}"
+
+
+class SharesSound:
+    """Shares add up to 1, and none points where nothing is ready while another release could serve."""
+
+    def look(self, event: Event, witness: Witness) -> Iterator[str]:
+        """Look at each action that moves traffic or stops replicas."""
+        if not isinstance(event, Applied):
+            return
+        action = event.action
+        if isinstance(action, Shift) and abs(sum(action.shares.values()) - 1) > SUM_TOLERANCE:
+            yield f"{event.action_id} shares {sum(action.shares.values()):g} of {action.workload}'s traffic"
+        if not isinstance(action, Shift) and not stops(action, event.before):
+            return
+        name = workload_of(action)
+        if witness.service(name) is None or witness.down_at is not None:
+            return
+        able = Counter(
+            each.release for each in of(event.after, name) if each.live and could_serve(each, event)
+        )
+        was_able = Counter(
+            each.release for each in of(event.before, name) if each.live and could_serve(each, event)
+        )
+        old = shares(event.before, name)
+        for release, share in sorted(shares(event.after, name).items()):
+            worse = share > old.get(release, 0.0) or was_able[release]
+            if not able[release] and able.total() and worse and not isinstance(action, Replace):
+                yield f"{event.action_id} leaves {share:.0%} of {name} with {release}, of which none is ready"

@@ -1,0 +1,139 @@
+"""Conduct: budgets are kept, repairs are bounded, people are asked, and numbers do not swing."""
+
+from collections import deque
+from collections.abc import Iterator
+
+from lamplighter.model.actions import Replace, Scale
+from lamplighter.model.value import Instant
+from lamplighter.targets.simulated.journal import Applied, Ended, Event, Mishap, Passing
+from lamplighter.testing.checkers.seen import could_serve, of, serving, stops, workload_of
+from lamplighter.testing.witness import Witness
+
+SHORT_LIFE_S = 3.0
+"""A replica that ends so soon after it was first ready never worked, to all intents and purposes."""
+FLAP_WINDOW_S = 600.0
+TURNS_MAX = 3
+"""So many changes of direction a number may make in the window while what is asked of it stays the same."""
+SETTLING_S = 120.0
+"""After a step of load, for so long a number may still follow it."""
+
+
+class BudgetKept:
+    """At most so many actions in the window, and at most so much of a workload at risk at once."""
+
+    def __init__(self) -> None:
+        self._acted: deque[Instant] = deque()
+
+    def look(self, event: Event, witness: Witness) -> Iterator[str]:
+        """Look at each action that starts or stops replicas of the loop's own accord."""
+        if not isinstance(event, Applied) or not isinstance(event.action, Scale | Replace):
+            return
+        name, system = event.action.workload, witness.system
+        if system is None or witness.released_by_order(name):
+            return
+        guards = system.guards
+        self._acted.append(event.sent_at)
+        while self._acted[0] <= event.sent_at - guards.window_s:
+            self._acted.popleft()
+        if len(self._acted) > guards.actions:
+            number, window_s = len(self._acted), guards.window_s
+            yield f"{event.action_id} is number {number} in {window_s:g} s, {guards.actions} are allowed"
+        before, after = serving(event, event.before, name), serving(event, event.after, name)
+        live = sum(each.live for each in of(event.before, name))
+        allowed = max(guards.at_risk * live, 1.0)
+        if len(before - after) > allowed + 1e-6:
+            lost = len(before - after)
+            yield f"{event.action_id} stops {lost} of {live} of {name}, {allowed:g} are allowed"
+
+
+class RepairsBounded:
+    """In one place (a replica, the one that takes its place, and so on) only so many repairs do not last."""
+
+    def __init__(self) -> None:
+        self._failures: dict[str, tuple[Instant, ...]] = {}
+        self._passed: dict[str, Instant] = {}
+        self._short: dict[str, bool] = {}
+
+    def look(self, event: Event, witness: Witness) -> Iterator[str]:
+        """Look at lives and at replacements."""
+        if isinstance(event, Passing) and event.passing:
+            self._passed.setdefault(event.replica, event.at)
+        elif isinstance(event, Ended):
+            passed = self._passed.get(event.replica)
+            self._short[event.replica] = passed is None or event.at - passed < SHORT_LIFE_S
+        elif isinstance(event, Applied) and isinstance(event.action, Replace):
+            yield from self._replaced(event, event.action, witness)
+
+    def _replaced(self, event: Applied, action: Replace, witness: Witness) -> Iterator[str]:
+        service = witness.service(action.workload)
+        if service is None:
+            return
+        before = self._failures.get(action.replica, ())
+        failed = self._short.get(action.replica, True)
+        mine = (*before, event.at) if failed else before
+        self._failures[action.start] = mine
+        since = event.sent_at - service.repair.window_s + LATE_S
+        recent = [each for each in mine if each > since]
+        if len(recent) > service.repair.attempts:
+            attempts = service.repair.attempts
+            yield f"{event.action_id} is repair {len(recent)} in one place, {attempts} are allowed"
+
+
+LATE_S = 10.0
+"""Failures are counted when they are seen, somewhat later than they happen."""
+
+
+class ApprovalKept:
+    """What stops more of a workload than goes without a yes has had exactly that yes."""
+
+    def look(self, event: Event, witness: Witness) -> Iterator[str]:
+        """Look at each action that stops replicas."""
+        if not isinstance(event, Applied) or witness.system is None:
+            return
+        name = workload_of(event.action)
+        if witness.released_by_order(name) or event.action_id in witness.approved:
+            return
+        stopped = stops(event.action, event.before)
+        live = [each for each in of(event.before, name) if each.live]
+        taking = event.before.shares.get(name, {})
+        hit = [
+            each
+            for each in live
+            if each.id in stopped and taking.get(each.release, 0.0) > 0 and could_serve(each, event)
+        ]
+        share = len(hit) / max(1, len(live))
+        if share > witness.system.guards.approve_above + 1e-3:
+            yield f"{event.action_id} stops {share:.0%} of {name}, which nobody has approved"
+
+
+class NoFlapping:
+    """Under a steady load the settled number of replicas does not swing."""
+
+    def __init__(self) -> None:
+        self._turns: dict[str, list[tuple[Instant, int]]] = {}
+        self._numbers: dict[tuple[str, str], int] = {}
+        self._disturbed_at: Instant = 0.0
+
+    def look(self, event: Event, witness: Witness) -> Iterator[str]:
+        """Look at each Scale of a workload of which one release lives."""
+        if isinstance(event, Mishap):
+            self._disturbed_at = event.at
+        if not isinstance(event, Applied) or not isinstance(event.action, Scale):
+            return
+        action = event.action
+        key = (action.workload, action.release)
+        before, self._numbers[key] = self._numbers.get(key, 0), action.replicas
+        releases = {each.release for each in of(event.before, action.workload) if each.live}
+        if len(releases) > 1 or action.replicas == before or not action.replicas:
+            self._turns[action.workload] = []
+            return
+        turns = self._turns.setdefault(action.workload, [])
+        sign = 1 if action.replicas > before else -1
+        since = max(event.at - FLAP_WINDOW_S, self._disturbed_at + SETTLING_S)
+        demand = witness.world.traffic.app(action.workload).demand
+        turns[:] = [(at, way) for at, way in turns if at > since and demand.steady(at - SETTLING_S, event.at)]
+        if not turns or turns[-1][1] != sign:
+            turns.append((event.at, sign))
+        if len(turns) > TURNS_MAX + 1:
+            since = turns[0][0]
+            yield f"{action.workload} turned {len(turns) - 1} times since {since:.0f} under a steady load"

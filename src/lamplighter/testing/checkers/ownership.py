@@ -1,0 +1,57 @@
+"""Ownership: one maintainer acts, each action acts once, and nothing is done that was not written down."""
+
+from collections.abc import Iterator
+
+from lamplighter.targets.simulated.journal import Applied, Asked, Born, Event
+from lamplighter.testing.checkers.seen import stops
+from lamplighter.testing.witness import Witness
+
+
+class OneOwner:
+    """No action of an older token has effect, and no two maintainers act under one token."""
+
+    def __init__(self) -> None:
+        self._token = 0
+        self._holders: dict[int, str] = {}
+
+    def look(self, event: Event, _witness: Witness) -> Iterator[str]:
+        """Look at each action."""
+        if not isinstance(event, Applied):
+            return
+        if event.token < self._token:
+            yield f"{event.action_id} of {event.holder} came under token {event.token} after {self._token}"
+        self._token = max(self._token, event.token)
+        first = self._holders.setdefault(event.token, event.holder)
+        if first != event.holder:
+            yield f"{event.holder} acts under token {event.token}, which is {first}'s"
+
+
+class AppliedOnce:
+    """No action has its effect twice, and no replica's id is used twice."""
+
+    def __init__(self) -> None:
+        self._applied: set[str] = set()
+        self._born: set[str] = set()
+
+    def look(self, event: Event, _witness: Witness) -> Iterator[str]:
+        """Look at each action and each birth."""
+        if isinstance(event, Applied):
+            if event.action_id in self._applied:
+                yield f"{event.action_id} had its effect twice"
+            self._applied.add(event.action_id)
+        if isinstance(event, Born):
+            if event.replica in self._born:
+                yield f"{event.replica} was started a second time, by {event.action_id}"
+            self._born.add(event.replica)
+
+
+class RecordedFirst:
+    """What is done was recorded before. On a full disk, what stops nothing may go ahead unrecorded."""
+
+    def look(self, event: Event, witness: Witness) -> Iterator[str]:
+        """Look at each action as it arrives."""
+        if not isinstance(event, Asked) or event.action_id in witness.recorded:
+            return
+        if witness.disk.full and not stops(event.action, witness.world.truth()):
+            return
+        yield f"{event.action_id} was applied and is in no record"

@@ -1,0 +1,72 @@
+"""Rest: what must be so once nothing goes wrong any more. Judged by the world, as checkers do."""
+
+from collections.abc import Iterator
+from math import ceil, floor
+
+from lamplighter.model.system import Service
+from lamplighter.targets.simulated.journal import Standing
+from lamplighter.targets.simulated.world import World
+from lamplighter.testing.story import Story
+from lamplighter.testing.witness import Witness
+
+SHARE_TOLERANCE = 1e-3
+SLACK = 0.2
+"""A number of replicas may be so much away from what the load asks for: hysteresis and noise."""
+
+
+def unrest(world: World, witness: Witness, story: Story) -> list[str]:
+    """Return everything that still keeps the world from being as it was ordered; empty at rest."""
+    standings = [each for each in world.truth().replicas if not each.ended]
+    if witness.system is None:
+        return ["nothing was ever ordered"]
+    if witness.down_at is not None:
+        left = [f"{each.id} is still there" for each in standings]
+        return left or (["the gateway is still configured"] if world.configured else [])
+    found: list[str] = []
+    for name, service in witness.system.services.items():
+        mine = [each for each in standings if each.workload == name]
+        found += _unrest(world, story, service, mine)
+    names = witness.system.services
+    return found + [f"{each.id} is of no workload" for each in standings if each.workload not in names]
+
+
+def _unrest(world: World, story: Story, service: Service, mine: list[Standing]) -> Iterator[str]:
+    name, bounds = service.name, service.replicas
+    releases = sorted({each.release for each in mine})
+    if not all(each.live and each.passing for each in mine):
+        yield f"{name}: " + ", ".join(_odd(each) for each in mine if not (each.live and each.passing))
+    if len(releases) != 1:
+        yield f"{name} runs {len(releases)} releases: {', '.join(releases)}"
+        return
+    if not bounds.min <= len(mine) <= bounds.max:
+        yield f"{name} has {len(mine)} replicas, not {bounds.min} to {bounds.max}"
+    shares = world.shares.get(name, {})
+    if abs(shares.get(releases[0], 0.0) - 1) > SHARE_TOLERANCE:
+        yield f"{name} shares its traffic as {shares}, and runs {releases[0]}"
+    if _hopeless(story, releases[0]):
+        yield f"{name} runs {releases[0]}, which is bad"
+    yield from _misfit(world, service, len(mine))
+
+
+def _hopeless(story: Story, release: str) -> bool:
+    ailment = story.ailing.get(release)
+    return ailment is not None and (ailment.never_ready or ailment.crash_at_start_p >= 1)
+
+
+def _odd(standing: Standing) -> str:
+    how = "drains" if not standing.live else "hangs" if standing.hung else "is not ready"
+    return f"{standing.id} {how}"
+
+
+def _misfit(world: World, service: Service, count: int) -> Iterator[str]:
+    """Tell whether the number is far from what the load asks for."""
+    scale, name = service.scale, service.name
+    if scale is None or name in world.traffic.bursting:
+        return
+    app, rate = world.traffic.app(name), world.traffic.demand_per_s(name, world.now)
+    asked = rate * (app.service_s + app.long_p * app.long_s) if scale.on == "in_flight" else rate
+    need = asked / scale.goal
+    low = min(service.replicas.max, max(service.replicas.min, floor(need * (1 - SLACK))))
+    high = min(service.replicas.max, max(service.replicas.min, ceil(need * (1 + SLACK)) + 1))
+    if not low <= count <= high:
+        yield f"{name} has {count} replicas, and its load asks for {need:.1f}"
