@@ -173,6 +173,8 @@ class Supervisor:
 
     def _reserve_ports(self, op: Reserve) -> Reply:
         known = self._state.replicas
+        for unused in self._ports.owners() - {*known, *op.ids, GATEWAY}:
+            self._ports.release(unused)  # its start never came; one that still comes claims it again
         try:
             ports = {
                 each: known[each].port if each in known else self._ports.reserve(each) for each in op.ids

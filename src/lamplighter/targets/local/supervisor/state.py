@@ -1,7 +1,9 @@
 """What the supervisor must not forget: replicas, shares, the gateway's table, the highest token.
 
-Written whole beside its place, synced and renamed, with a digest in front: a reader sees the old state,
-the new one, or knows that there is none. No secret and no environment is ever part of it.
+Written whole beside its place and renamed, with a digest in front: a reader sees the old state, the new
+one, or knows that there is none. It is not synced: what it tells of processes means nothing after a power
+cut, and a busy disk must not hold up the parent of everything. Only the fence, which outlives all of it,
+is. No secret and no environment is ever part of it.
 """
 
 import contextlib
@@ -103,7 +105,7 @@ class StateFile:
             OSError: it cannot be written; the old one still stands.
         """
         body = msgspec.json.encode(state)
-        _replace(self.path, _digest(body).encode() + b"\n" + body)
+        _replace(self.path, _digest(body).encode() + b"\n" + body, sync=False)
 
     def drop(self) -> None:
         """Remove socket and state; the fence stays, so that an old maintainer cannot come back."""
@@ -119,18 +121,19 @@ class StateFile:
 
     def raise_fence(self, token: int) -> None:
         """Keep a higher token. Raises OSError when it cannot be written."""
-        _replace(self._fence, str(token).encode())
+        _replace(self._fence, str(token).encode(), sync=True)
 
 
 def _digest(body: bytes) -> str:
     return hashlib.blake2b(body, digest_size=16).hexdigest()
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, content: bytes, *, sync: bool) -> None:
     beside = path.with_name(f".{path.name}.new")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()
-        os.fsync(file.fileno())
+        if sync:
+            os.fsync(file.fileno())
     beside.rename(path)
