@@ -99,7 +99,7 @@ def test_all_draining_refuses_new_requests(gateway: Gateway, replica: Start) -> 
 
     async def story() -> tuple[Answer, Answer]:
         await until(lambda: gateway.healthy() == {"only"}, 5)
-        running = asyncio.create_task(ask(gateway.table.port, "/search/work/1"))
+        running = asyncio.create_task(ask(gateway.table.port, "/search/busy/1"))
         await asyncio.sleep(0.2)
         gateway.apply(only.endpoint(draining=True))
         await until(lambda: gateway.read().endpoints["only"].draining, 1)
@@ -117,7 +117,7 @@ def test_removal_without_drain_cuts_nothing(gateway: Gateway, replica: Start) ->
 
     async def story() -> Answer:
         await until(lambda: gateway.healthy() == {"old"}, 5)
-        running = asyncio.create_task(ask(gateway.table.port, "/search/work/1.5", "POST"))
+        running = asyncio.create_task(ask(gateway.table.port, "/search/busy/1.5", "POST"))
         await asyncio.sleep(0.2)
         gateway.apply(new.endpoint())
         await until(lambda: set(gateway.read().endpoints) == {"new"}, 1)

@@ -35,7 +35,7 @@ def test_no_get_fails_while_replicas_are_killed(gateway: Gateway, replica: Start
 
     async def story() -> tuple[list[Answer], list[int]]:
         await ready(gateway, 4)
-        asked = asyncio.create_task(load(gateway.table.port, "/search/work/0.05", rate=400, seconds=7))
+        asked = asyncio.create_task(load(gateway.table.port, "/search/busy/0.05", rate=400, seconds=7))
         await asyncio.sleep(0.5)
         burdens = await kill_in_turn(gateway, replicas, replica, 5.4)
         return await asked, burdens
@@ -54,7 +54,7 @@ def test_keyed_posts_are_repeated(gateway: Gateway, replica: Start) -> None:
     async def story() -> list[Answer]:
         await ready(gateway, 2)
         key = {"idempotency-key": "k"}
-        path = "/search/work/0.5"
+        path = "/search/busy/0.5"
         asked = [ask(gateway.table.port, path, "POST", headers=key, body=b"x" * 100_000) for _ in range(40)]
         running = asyncio.gather(*asked)
         await asyncio.sleep(0.3)
@@ -71,7 +71,7 @@ def test_plain_posts_are_not_repeated(gateway: Gateway, replica: Start) -> None:
 
     async def story() -> tuple[list[Answer], int]:
         await ready(gateway, 2)
-        asked = [ask(gateway.table.port, "/search/work/0.5", "POST", body=b"pay") for _ in range(20)]
+        asked = [ask(gateway.table.port, "/search/busy/0.5", "POST", body=b"pay") for _ in range(20)]
         running = asyncio.gather(*asked)
         await asyncio.sleep(0.3)
         a.kill()
@@ -104,7 +104,7 @@ def test_one_survivor_carries_all(gateway: Gateway, replica: Start) -> None:
 
     async def story() -> list[Answer]:
         await ready(gateway, 4)
-        asked = asyncio.create_task(load(gateway.table.port, "/search/work/0.05", rate=300, seconds=4))
+        asked = asyncio.create_task(load(gateway.table.port, "/search/busy/0.05", rate=300, seconds=4))
         await asyncio.sleep(1)
         for victim in replicas[:3]:
             victim.kill()
@@ -120,7 +120,7 @@ def test_all_requests_of_a_busy_replica_are_saved(gateway: Gateway, replica: Sta
 
     async def story() -> list[Answer]:
         await ready(gateway, 2)
-        running = asyncio.gather(*(ask(gateway.table.port, "/search/work/1.0") for _ in range(600)))
+        running = asyncio.gather(*(ask(gateway.table.port, "/search/busy/1.0") for _ in range(600)))
         await asyncio.sleep(0.8)
         a.kill()
         return await running

@@ -43,7 +43,7 @@ def test_overloaded(gateway: Gateway, replica: Start) -> None:
 
     async def story() -> list[Answer]:
         await until(lambda: gateway.healthy() == {"a"}, 5)
-        return list(await asyncio.gather(*(ask(gateway.table.port, "/search/work/0.5") for _ in range(20))))
+        return list(await asyncio.gather(*(ask(gateway.table.port, "/search/busy/0.5") for _ in range(20))))
 
     answers = asyncio.run(story())
     assert {(200, ""): 5, (503, "overloaded"): 15} == Counter((a.status, a.reason) for a in answers)
@@ -54,7 +54,7 @@ def test_overloaded(gateway: Gateway, replica: Start) -> None:
 def test_timeout(gateway: Gateway, replica: Start) -> None:
     """A POST without an answer in time gets 504 `timeout`, and is not told to come back."""
     gateway.start(replica("a").endpoint(), timeout_s=0.3)
-    answer = asked(gateway, "/search/work/5", 1, "POST")
+    answer = asked(gateway, "/search/busy/5", 1, "POST")
     assert (504, "timeout", None) == (answer.status, answer.reason, answer.headers.get("retry-after"))
 
 

@@ -13,7 +13,7 @@ from lamplighter.targets.local.gateway import split
 Start = Callable[..., Upstream]
 
 
-@pytest.mark.parametrize("path", ["/search/x", "/search/work/0.05"])
+@pytest.mark.parametrize("path", ["/search/x", "/search/busy/0.05"])
 def test_five_percent_is_five_percent(gateway: Gateway, replica: Start, path: str) -> None:
     """One canary beside three gets its five percent, whatever is in flight."""
     ends = [replica(f"r{n}").endpoint(release="r1") for n in range(3)]
@@ -51,7 +51,7 @@ def test_equal_weights_prefer_the_idle(gateway: Gateway, replica: Start) -> None
 
     async def story() -> list[Answer]:
         await until(lambda: len(gateway.healthy()) == 2, 5)
-        return await load(gateway.table.port, "/search/work/0.02", rate=200, seconds=2)
+        return await load(gateway.table.port, "/search/busy/0.02", rate=200, seconds=2)
 
     served = Counter(answer.origin for answer in asyncio.run(story()))
     assert served["quick"] > 2 * served["slow"]

@@ -71,7 +71,7 @@ def test_latency_matches_the_work(gateway: Gateway, replica: Start) -> None:
         await until(lambda: gateway.healthy() == {"a"}, 5)
         await load(gateway.table.port, "/search/x", rate=100, seconds=0.5)
         before = gateway.read().public.latency
-        await load(gateway.table.port, "/search/work/0.12", rate=100, seconds=0.5)
+        await load(gateway.table.port, "/search/busy/0.12", rate=100, seconds=0.5)
         return gateway.read().public.latency.since(before)
 
     latency = asyncio.run(story())
@@ -141,7 +141,7 @@ def test_failures_are_logged_with_their_replica(gateway: Gateway, replica: Start
     async def story() -> None:
         await until(lambda: gateway.healthy() == {"a"}, 5)
         await ask(gateway.table.port, "/search/x")
-        running = asyncio.create_task(ask(gateway.table.port, "/search/work/5", "POST"))
+        running = asyncio.create_task(ask(gateway.table.port, "/search/busy/5", "POST"))
         await asyncio.sleep(0.2)
         a.kill()
         await running

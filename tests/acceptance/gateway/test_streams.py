@@ -90,7 +90,7 @@ def test_idle_connections_are_closed_by_the_gateway(gateway: Gateway, replica: S
 
     async def story() -> tuple[int, float]:
         await until(lambda: gateway.healthy() == {"a"}, 5)
-        await asyncio.gather(*(ask(gateway.table.port, "/search/work/0.1") for _ in range(5)))
+        await asyncio.gather(*(ask(gateway.table.port, "/search/busy/0.1") for _ in range(5)))
         opened = gateway.read().endpoints["a"].connections
         return opened, await until(lambda: gateway.read().endpoints["a"].connections == 0, 5)
 

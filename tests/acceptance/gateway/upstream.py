@@ -3,7 +3,7 @@
 Prints its port when it listens. Every answer names the replica in `x-from`.
 
     /healthz          200, or what `--health` says
-    /work/S           answers after S seconds
+    /busy/S           answers after S seconds
     /stream/N         N chunks, one each 0.1 s
     /echo             the request as it came, and the length of its body
     /slowecho         the length of the body, after `--slower` seconds
@@ -72,7 +72,7 @@ class Replica:
             status = self.options.health
         elif self.options.lies:
             status = 500
-        elif kind == "work":
+        elif kind == "busy":
             await asyncio.sleep(float(rest) + self.options.slower)
         elif kind == "slowecho":
             await asyncio.sleep(self.options.slower)
