@@ -6,9 +6,10 @@ any more, not even while it falls.
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from lamplighter.model.actions import Action, Outcome
+from lamplighter.model.errors import HeldError
 from lamplighter.model.facts import Facts
 from lamplighter.model.history import History
 from lamplighter.model.passes import Inputs, Result
@@ -25,6 +26,14 @@ from lamplighter.ports import (
 )
 
 T = TypeVar("T")
+
+
+class Noted(Protocol):
+    """Hears of each pass: when it has been recorded, or when it could not be."""
+
+    def __call__(self, inputs: Inputs, result: Result, after: History, *, recorded: bool) -> None:
+        """Take it in."""
+        ...
 
 
 class KilledError(BaseException):
@@ -108,9 +117,7 @@ class MortalTarget:
 class MortalRecordings:
     """Recordings, as written in one life. `noted` is told of each pass right after it was written."""
 
-    def __init__(
-        self, recordings: Recordings, life: Life, noted: Callable[[Inputs, Result, History], None]
-    ) -> None:
+    def __init__(self, recordings: Recordings, life: Life, noted: Noted) -> None:
         self._recordings = recordings
         self._life = life
         self._noted = noted
@@ -118,8 +125,12 @@ class MortalRecordings:
     def write(self, inputs: Inputs, result: Result, *, before: History, after: History) -> int:
         """Record a pass, if it lives."""
         self._life.step()
-        number = self._recordings.write(inputs, result, before=before, after=after)
-        self._noted(inputs, result, after)
+        try:
+            number = self._recordings.write(inputs, result, before=before, after=after)
+        except HeldError:
+            self._noted(inputs, result, after, recorded=False)
+            raise
+        self._noted(inputs, result, after, recorded=True)
         self._life.step()
         return number
 

@@ -4,7 +4,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from lamplighter.testing.simulation import Report, simulate
+from lamplighter.testing.report import Parts, Report
+from lamplighter.testing.simulation import simulate
 from lamplighter.testing.story import story
 
 
@@ -14,7 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seeds = [asked.seed] if asked.seed is not None else range(asked.first, asked.first + asked.seeds)
     failed = 0
     for seed in seeds:
-        report = simulate(story(seed), seed=seed)
+        report = simulate(story(seed), seed=seed, parts=Parts(trace_lines=asked.lines))
         failed += not report.sound
         _tell(report, everything=asked.trace)
         if failed and not asked.keep_going:
@@ -25,13 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _tell(report: Report, *, everything: bool) -> None:
     if not report.sound or everything:
         sys.stdout.write(report.text() + "\n")
-    rested = f"at rest at {report.rested_at:.0f} s" if report.rested_at is not None else "not at rest"
-    rate = report.virtual_s / max(report.cpu_s, 1e-9) / 3600
-    sys.stdout.write(
-        f"seed {report.seed}: {'sound' if report.sound else 'UNSOUND'}, {report.virtual_s:.0f} s in"
-        f" {report.cpu_s:.2f} s of CPU ({rate:.2f} h/s), {report.passes} passes, {report.actions} actions,"
-        f" {report.maintainers} maintainers, {rested}\n"
-    )
+    sys.stdout.write(report.summary() + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -40,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--first", type=int, default=1, metavar="N", help="the first of several (1)")
     parser.add_argument("--seeds", type=int, default=10, metavar="N", help="how many (10)")
     parser.add_argument("--keep-going", action="store_true", help="go on after a run that is not sound")
+    parser.add_argument("--lines", type=int, default=60, metavar="N", help="how long a trace is shown (60)")
     parser.add_argument("--trace", action="store_true", help="show the trace of sound runs too")
     return parser
 

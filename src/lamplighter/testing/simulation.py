@@ -5,32 +5,23 @@ phase: faults are off, and everything must come to rest in time. All on virtual 
 """
 
 import asyncio
-import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import partial
 
-from lamplighter.engine.deciding import Revalidate, Step
-from lamplighter.engine.loop import Loop
-from lamplighter.engine.revalidate import revalidate
-from lamplighter.engine.step import step
-from lamplighter.engine.terms import Pace, Terms
-from lamplighter.model.errors import HeldError, LampError
 from lamplighter.model.history import History
 from lamplighter.model.intents import Approve, Intent
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.value import Instant
-from lamplighter.ports import Target
-from lamplighter.targets.simulated import MaintainerFaults, SimulatedTarget, World
-from lamplighter.targets.simulated.journal import Event, Mishap, line
-from lamplighter.testing.checkers import Checker, Violation, all_checkers
-from lamplighter.testing.lives import Life, MortalLedger, MortalRecordings, MortalTarget
+from lamplighter.targets.simulated import World
+from lamplighter.targets.simulated.journal import Applied, Event, line
+from lamplighter.testing.checkers import Violation
+from lamplighter.testing.report import Parts, Report
 from lamplighter.testing.rest import unrest
-from lamplighter.testing.stores import Disk, MemoryLeases, MemoryLedger, MemoryRecordings
 from lamplighter.testing.story import Story
-from lamplighter.testing.virtual import VirtualClock, run
+from lamplighter.testing.upkeep import Upkeep
+from lamplighter.testing.virtual import run
 from lamplighter.testing.witness import Witness
 
 LOOK_S = 1.0
@@ -39,49 +30,8 @@ RESTING_S = 5.0
 """It must stay at rest for so long."""
 THINKS_S = 4.0
 """A person who is asked for a yes takes about so long."""
-STEPS_MAX = 12
-"""A maintainer is killed within so many steps of its time having come: about two passes."""
-TRACE_EVENTS = 60
 UNEVENTFUL = frozenset({"rollout-waits", "load-unknown", "replica-dead", "telemetry-silent"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What runs in a simulation. The defaults are the real parts; a test may put a broken one in."""
-
-    step: Step = step
-    revalidate: Revalidate = revalidate
-    pace: Pace = field(default_factory=lambda: Pace(interval_s=1.0, busy_interval_s=0.4))
-    target: Callable[[Target], Target] = lambda each: each
-    checkers: Callable[[], list[Checker]] = all_checkers
-
-
-@dataclass(slots=True)
-class Report:
-    """How a run went. `rested_at` is when everything had come to rest; `trace` the last that happened."""
-
-    seed: int
-    violations: list[Violation] = field(default_factory=list)
-    passes: int = 0
-    virtual_s: float = 0.0
-    cpu_s: float = 0.0
-    rested_at: Instant | None = None
-    maintainers: int = 0
-    actions: int = 0
-    trace: list[str] = field(default_factory=list)
-
-    @property
-    def sound(self) -> bool:
-        """Nothing happened that must never happen, and everything came to rest."""
-        return not self.violations
-
-    def text(self) -> str:
-        """Return what happened, for a person, with the command that makes it happen again."""
-        lines = [f"seed {self.seed}: {len(self.violations)} violation(s)"]
-        lines += [f"  {each.at:9.2f}  {each.checker}: {each.message}" for each in self.violations]
-        lines += ["what came before:", *(f"  {each}" for each in self.trace)]
-        lines.append(f"again: python -m lamplighter.testing.simulate --seed {self.seed}")
-        return "\n".join(lines)
+"""Findings that say what the events beside them say already."""
 
 
 def simulate(story: Story, *, seed: int = 0, parts: Parts | None = None) -> Report:
@@ -96,51 +46,52 @@ def simulate(story: Story, *, seed: int = 0, parts: Parts | None = None) -> Repo
 
 
 class Simulation:
-    """One run."""
+    """One run. Put things down with `at` before it starts; what they need is in `world` and `upkeep`."""
 
     def __init__(self, story: Story, seed: int, parts: Parts) -> None:
+        """Make the world; nothing happens yet."""
         self.world = World(seed, story.apps, story.faults, story.ailing)
-        self._story, self._parts = story, parts
-        self._clock = VirtualClock(lambda: self.world.now)
-        self._disk = Disk()
-        self.witness = Witness(self.world, self._disk)
-        self.recordings = MemoryRecordings(self._disk)
-        self._ledger = MemoryLedger(self._clock, self._disk)
-        self._leases = MemoryLeases(self._clock)
+        self.upkeep = Upkeep(self.world, parts, self._noted, self.violated)
+        self.witness = Witness(self.world, self.upkeep.disk)
+        self._story = story
         self._checkers = parts.checkers()
-        self._report = Report(seed=seed)
-        self._trace: deque[str] = deque(maxlen=TRACE_EVENTS)
-        self._owed: dict[str, Intent] = {}
-        self._present: tuple[Life, Loop] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._report = Report(seed=seed, trace=deque(maxlen=parts.trace_lines))
         self._over = asyncio.Event()
         self._history = History()
         self._standing: frozenset[str] = frozenset()
         self.world.listeners.append(self._look)
+
+    def at(self, when: Instant, happen: Callable[[], object]) -> None:
+        """Have something happen."""
+        self.world.at(when, happen)
 
     def report(self) -> Report:
         """Run, and tell how it went."""
         began_s = time.process_time()
         run(self._run(), self.world.advance)
         report = self._report
-        report.cpu_s = time.process_time() - began_s
-        report.virtual_s, report.passes = self.world.now, self.witness.passes
-        report.trace = list(self._trace)
+        report.cpu_s, report.virtual_s = time.process_time() - began_s, self.world.now
+        report.passes, report.maintainers = self.witness.passes, self.upkeep.lives
         return report
+
+    def violated(self, checker: str, message: str) -> None:
+        """Note a violation; the run ends."""
+        self._say(f"VIOLATION   {checker}: {message}")
+        self._report.violations.append(Violation(self.world.now, checker, message))
+        self._over.set()
 
     # --- the course of a run
 
     async def _run(self) -> None:
         for order in self._story.orders:
             self.world.at(order.at, partial(self._order, order.intent))
-        self._await_troubles(self._story.faults.maintainer)
+        self.upkeep.await_troubles(self._story.faults.maintainer)
         self.world.at(self._story.calm_at, self._calm)
-        self._begin_life()
-        resting = self._go(self._until_rest())
+        self.upkeep.begin()
+        resting = asyncio.create_task(self._until_rest())
         await self._over.wait()
-        for task in (*self._tasks, resting):
-            task.cancel()
-        await asyncio.gather(*self._tasks, resting, return_exceptions=True)
+        resting.cancel()
+        await self.upkeep.end()
 
     async def _until_rest(self) -> None:
         """Wait for everything to come to rest once it is calm; not to is a violation."""
@@ -154,183 +105,66 @@ class Simulation:
                 self._over.set()
                 return
             await asyncio.sleep(LOOK_S)
-        self._violated("Convergence", "; ".join(self._unrest()) or "it does not stay at rest")
+        self.violated("Convergence", "; ".join(self._unrest()) or "it does not stay at rest")
 
     def _unrest(self) -> list[str]:
         left = unrest(self.world, self.witness, self._story)
         left += [f"{each} is still under way" for each in self._history.pending]
-        return left + [f"{each} has not been answered" for each in self._owed]
+        return left + [f"{each} has not been answered" for each in self.upkeep.owed]
 
     def _calm(self) -> None:
         self.world.calm()
-        self._disk.free()
-        self._clock.jumped_s = 0.0
-
-    # --- maintainers
-
-    def _begin_life(self) -> None:
-        self._report.maintainers += 1
-        life = Life(f"maintainer-{self._report.maintainers}")
-        self._go(self._live(life))
-
-    async def _live(self, life: Life) -> None:
-        """Be one maintainer, until it is killed, is deposed, or has nothing left to do."""
-        try:
-            loop = self._loop(life)
-            self._present = (life, loop)
-            for intent in self._owed.values():
-                self._submit(loop, intent)
-            await loop.run()
-        except LampError as error:
-            self._say(f"{life.name} ends: {error.message}")
-        except BaseException as error:
-            if not life.dead and not self._over.is_set():
-                self._violated("Loop", f"{life.name} ended by {error!r}")
-            if isinstance(error, asyncio.CancelledError):
-                raise
-        if self._present is None or self._present[0] is not life or self._over.is_set():
-            return
-        self._leases.gone()
-        await asyncio.sleep(self._story.faults.maintainer.away_s)
-        if not self._all_down():
-            self._begin_life()
-
-    def _loop(self, life: Life) -> Loop:
-        lease = self._leases.acquire("sim")
-        target: Target = SimulatedTarget(self.world, holder=life.name, pause=asyncio.sleep)
-        terms = Terms(
-            system="sim",
-            step=self._parts.step,
-            revalidate=self._parts.revalidate,
-            token=lease.token,
-            held=lambda: self._leases.held(lease),
-            pace=self._parts.pace,
-        )
-        return Loop(
-            MortalTarget(self._parts.target(target), life),
-            self._clock,
-            MortalLedger(self._ledger, life),
-            MortalRecordings(self.recordings, life, self._noted),
-            terms,
-        )
-
-    def _all_down(self) -> bool:
-        return self.witness.down_at is not None and not self.world.configured and not self._owed
+        self.upkeep.calm()
 
     # --- people
 
     def _order(self, intent: Intent) -> None:
-        self._say(f"a person: {type(intent).__name__} {intent.id}")
-        self._owed[intent.id] = intent
-        if self._present is not None:
-            self._submit(self._present[1], intent)
-
-    def _submit(self, loop: Loop, intent: Intent) -> None:
-        with contextlib.suppress(HeldError):
-            loop.submit(intent)
+        self._say(f"a person    {type(intent).__name__} {intent.id}")
+        self.upkeep.submit(intent)
 
     def _asked(self, action: str) -> None:
         """A person thinks for a while, then says yes."""
         after_s = self.world.chance.wait_s("person", THINKS_S)
         yes = Approve(id=f"yes-{action}", action=action, by="a person")
-        self.world.at(self.world.now + after_s, lambda: self._order(yes))
+        self.world.at(self.world.now + after_s, partial(self._order, yes))
 
     # --- looking on
 
-    def _noted(self, inputs: Inputs, result: Result, after: History) -> None:
-        """Hear of a pass that has just been recorded, before anything of it is applied."""
+    def _noted(self, inputs: Inputs, result: Result, after: History, *, recorded: bool) -> None:
+        """Hear of a pass before anything of it is applied, whether it could be recorded or not."""
         for decision in result.decisions:
             if decision.state == "asked" and decision.id not in self.witness.asked:
                 self._asked(decision.id)
             if decision.state == "act":
-                self._say(
-                    f"decided     {decision.id} {decision.chosen.controller}: {decision.chosen.because}"
-                )
-        self.witness.heard(inputs, result)
+                chosen, how = decision.chosen, "decided   " if recorded else "unrecorded"
+                self._say(f"{how}  {decision.id} {chosen.controller}: {chosen.because}")
+        self.witness.heard(inputs, result, recorded=recorded)
         self._history = after
-        for intent in inputs.intents:
-            self._owed.pop(intent.id, None)
+        for each in result.answers:
+            self.upkeep.owed.pop(each.intent, None)
+            self._say(f"answered    {each.intent} {'yes' if each.accepted else each.code}: {each.detail}")
         self._say_findings(result)
-        for each in result.findings:
-            if each.kind == "pass-failed":
-                self._violated("Pass", each.message)
+        for finding in result.findings:
+            if finding.kind == "pass-failed":
+                self.violated("Pass", finding.message)
 
     def _say_findings(self, result: Result) -> None:
-        said = frozenset(
-            f"{each.kind} {each.subject}: {each.message}"
-            for each in result.findings
-            if each.kind not in UNEVENTFUL
-        )
         for each in result.closed:
-            self._say(f"closed      {each.action} {each.result}: {each.detail}")
-        for text in sorted(said - self._standing):
-            self._say(f"found       {text}")
-        self._standing = said
+            if each.result != "verified":
+                self._say(f"closed      {each.action} {each.result}: {each.detail}")
+        kinds = {(each.kind, each.subject): each.message for each in result.findings}
+        standing = frozenset(f"{kind} {subject}" for kind, subject in kinds if kind not in UNEVENTFUL)
+        for (kind, subject), message in sorted(kinds.items()):
+            if f"{kind} {subject}" in standing - self._standing:
+                self._say(f"found       {kind} {subject}: {message}")
+        self._standing = standing
 
     def _look(self, event: Event) -> None:
-        self._trace.append(line(event))
-        self._report.actions += type(event).__name__ == "Applied"
+        self._report.trace.append(line(event))
+        self._report.actions += isinstance(event, Applied)
         for checker in self._checkers:
-            self._judge(type(checker).__name__, checker.look(event, self.witness))
-
-    def _judge(self, name: str, sentences: Iterable[str]) -> None:
-        for each in sentences:
-            self._violated(name, each)
-
-    def _violated(self, checker: str, message: str) -> None:
-        self._say(f"VIOLATION   {checker}: {message}")
-        self._report.violations.append(Violation(self.world.now, checker, message))
-        self._over.set()
+            for sentence in checker.look(event, self.witness):
+                self.violated(type(checker).__name__, sentence)
 
     def _say(self, text: str) -> None:
-        self._trace.append(f"{self.world.now:9.2f}  {text}")
-
-    # --- what befalls maintainers
-
-    def _await_troubles(self, faults: MaintainerFaults) -> None:
-        self._again("killed", faults.killed_every_s, self._kill)
-        self._again("deposed", faults.deposed_every_s, lambda: self._depose(faults.stopped_for_s))
-        self._again("wall", faults.wall_jump_every_s, lambda: self._jump(faults.wall_jump_s))
-        self._again("disk", faults.disk_full_every_s, lambda: self._fill(faults))
-
-    def _again(self, what: str, every_s: float, happen: Callable[[], None]) -> None:
-        if every_s <= 0:
-            return
-
-        def once() -> None:
-            happen()
-            self._again(what, every_s, happen)
-
-        wait_s = self.world.chance.wait_s(f"maintainer/{what}", every_s)
-        self.world.at(self.world.now + wait_s, once, fault=True)
-
-    def _kill(self) -> None:
-        if self._present is not None:
-            steps = self.world.chance.stream("maintainer/steps").randrange(STEPS_MAX)
-            self._present[0].strike(steps)
-            self.world.note(Mishap(self.world.now, self._present[0].name, f"is killed in {steps} steps"))
-
-    def _depose(self, for_s: float) -> None:
-        if self._present is None:
-            return
-        life, _ = self._present
-        life.stop(self.world.now + for_s)
-        self._leases.gone()
-        self.world.note(Mishap(self.world.now, life.name, f"stands still for {for_s:g} s and is succeeded"))
-        self._present = None
-        self._begin_life()
-
-    def _jump(self, by_s: float) -> None:
-        self._clock.jumped_s = self.world.chance.between("maintainer/jump", -by_s, by_s)
-        self.world.note(Mishap(self.world.now, "wall clock", f"jumps to {self._clock.jumped_s:+.0f} s"))
-
-    def _fill(self, faults: MaintainerFaults) -> None:
-        self._disk.fill(faults.disk_reserve_writes)
-        self.world.note(Mishap(self.world.now, "disk", f"is full for {faults.disk_full_for_s:g} s"))
-        self.world.at(self.world.now + faults.disk_full_for_s, self._disk.free)
-
-    def _go(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+        self._report.trace.append(f"{self.world.now:9.2f}  {text}")

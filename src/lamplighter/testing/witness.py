@@ -28,20 +28,19 @@ class Witness:
         self.rolled_back: dict[str, Instant] = {}
         self.down_at: Instant | None = None
         self.recorded: set[str] = set()
-        self.recorded_intents: set[str] = set()
         self.asked: set[str] = set()
         self.approved: set[str] = set()
         self.passes = 0
 
-    def heard(self, inputs: Inputs, result: Result) -> None:
-        """Take in a pass that has just been recorded."""
+    def heard(self, inputs: Inputs, result: Result, *, recorded: bool) -> None:
+        """Take in a pass, which has just been recorded or could not be."""
         self.passes += 1
         answers = {each.intent: each.accepted for each in result.answers}
         for intent in inputs.intents:
-            self.recorded_intents.add(intent.id)
             if answers.get(intent.id):
                 self._ordered(intent, inputs.now)
-        self.recorded.update(each.id for each in result.decisions if each.state == "act")
+        if recorded:
+            self.recorded.update(each.id for each in result.decisions if each.state == "act")
         self.asked.update(each.id for each in result.decisions if each.state == "asked")
 
     def service(self, workload: str) -> Service | None:

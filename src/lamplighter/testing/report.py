@@ -1,0 +1,73 @@
+"""What goes into a simulated run besides its story, and what comes out of it."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from lamplighter.engine.deciding import Revalidate, Step
+from lamplighter.engine.revalidate import revalidate
+from lamplighter.engine.step import step
+from lamplighter.engine.terms import Pace
+from lamplighter.model.value import Instant
+from lamplighter.ports import Target
+from lamplighter.testing.checkers import Checker, Violation, all_checkers
+
+TRACE_LINES = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What runs in a simulation. The defaults are the real parts; a test may put a broken one in.
+
+    `trace_lines` is how many of the last events a report shows.
+    """
+
+    step: Step = step
+    revalidate: Revalidate = revalidate
+    pace: Pace = field(default_factory=lambda: Pace(interval_s=1.0, busy_interval_s=0.4))
+    target: Callable[[Target], Target] = lambda each: each
+    checkers: Callable[[], list[Checker]] = all_checkers
+    trace_lines: int = TRACE_LINES
+
+
+@dataclass(slots=True)
+class Report:
+    """How a run went. `rested_at` is when everything had come to rest; `trace` the last that happened."""
+
+    seed: int
+    violations: list[Violation] = field(default_factory=list)
+    passes: int = 0
+    virtual_s: float = 0.0
+    cpu_s: float = 0.0
+    rested_at: Instant | None = None
+    maintainers: int = 0
+    actions: int = 0
+    trace: deque[str] = field(default_factory=lambda: deque(maxlen=TRACE_LINES))
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing happened that must never happen, and everything came to rest."""
+        return not self.violations
+
+    @property
+    def broken(self) -> set[str]:
+        """The names of the checkers that were violated."""
+        return {each.checker for each in self.violations}
+
+    def text(self) -> str:
+        """Return what happened, for a person, with the command that makes it happen again."""
+        lines = [f"seed {self.seed}: {len(self.violations)} violation(s)"]
+        lines += [f"  {each.at:9.2f}  {each.checker}: {each.message}" for each in self.violations]
+        lines += ["what came before:", *(f"  {each}" for each in self.trace)]
+        lines.append(f"again: python -m lamplighter.testing.simulate --seed {self.seed}")
+        return "\n".join(lines)
+
+    def summary(self) -> str:
+        """Return one line on how it went and how fast."""
+        rested = f"at rest at {self.rested_at:.0f} s" if self.rested_at is not None else "not at rest"
+        rate = self.virtual_s / max(self.cpu_s, 1e-9) / 3600
+        return (
+            f"seed {self.seed}: {'sound' if self.sound else 'UNSOUND'}, {self.virtual_s:.0f} s in"
+            f" {self.cpu_s:.2f} s of CPU ({rate:.2f} h/s), {self.passes} passes, {self.actions} actions,"
+            f" {self.maintainers} maintainers, {rested}"
+        )
