@@ -151,14 +151,23 @@ def successors(
 ) -> dict[str, Replica | None]:
     """Return the live replicas for which a successor was started first, with it (None: not seen yet)."""
     pairs: dict[str, Replica | None] = {}
-    for each in survey.staying(workload, release) if memory.replaced else ():
-        successor = memory.replaced.get(each.id, "")
-        while successor in memory.replaced:
-            successor = memory.replaced[successor]
+    coming = survey.coming(workload, release)
+    for each in sorted(memory.replaced):
+        replica = survey.replicas.get(each)
+        if replica is None or not replica.live or replica.release != release or replica.workload != workload:
+            continue
+        successor = _last_of(memory.replaced, each)
         known = survey.replicas.get(successor)
-        if successor in survey.coming(workload, release) or (known and known.live):
-            pairs[each.id] = known
+        if each not in survey.motion.leaving and (successor in coming or (known and known.live)):
+            pairs[each] = known
     return pairs
+
+
+def _last_of(replaced: dict[str, str], replica: str) -> str:
+    """Follow who took whose place to the end; each name is given once, so there is one."""
+    while replica in replaced:
+        replica = replaced[replica]
+    return replica
 
 
 def _released(place: Place, replica: Replica, successor: Replica | None) -> Iterator[Proposal]:

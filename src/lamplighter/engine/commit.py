@@ -107,7 +107,7 @@ def _changed(memory: WorkloadHistory, decision: Decision, now: Instant) -> Workl
     match decision.chosen.action:
         case Replace(replica=replica, start=start):
             memory = _succeeded(memory, replica, start, now)
-            return replace(memory, ordinal=memory.ordinal + 1, repairs=(*memory.repairs, now))
+            return replace(memory, ordinal=_after(memory.ordinal, (start,)), repairs=(*memory.repairs, now))
         case Scale(starts=starts) as scale:
             memory = replace(memory, ordinal=_after(memory.ordinal, starts))
             if decision.chosen.controller in OWNERS:
