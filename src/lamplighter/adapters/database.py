@@ -2,7 +2,8 @@
 
 Write-ahead logging, so that other processes read while one writes. Room in hand is kept inside the files
 themselves, where a process that fills the disk cannot take it: free pages in the database, and blocks
-allocated to the log. While the disk is full, writes go on out of that room and the file does not grow.
+allocated to the log. Records only ever use free pages; the file grows at one place, ahead of need, and only
+when the disk is seen to have room. So a full disk is met with the reserve whole.
 Knows nothing of what is stored.
 """
 
@@ -16,8 +17,8 @@ from pathlib import Path
 
 from lamplighter.model.errors import EnvironmentFault, HeldError, LampError
 
-LOG_PAGES = 256
-"""Pages in the write-ahead log before it is folded into the database."""
+FOLD_EVERY = 32
+"""Transactions before the write-ahead log is folded into the database."""
 LOG_BYTES = 2 * 2**20
 """Blocks allocated to the log: a transaction of any kind here fits many times over."""
 FLOOR_BYTES = 128 * 2**10
@@ -26,6 +27,8 @@ RETRY_S = 5.0
 """How often to see whether the disk has room again."""
 BUSY_S = 2.0
 """How long to wait for another process's write; all of them are short."""
+RESERVE_BYTES_MAX = 64 * 2**20
+"""The reserve grows up to this if a single record should ever need more."""
 GROW_FREELY = 2**31 - 2
 
 _FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
@@ -61,6 +64,7 @@ class Database:
         self._lock = threading.RLock()
         self._starved = False
         self._tried_at = 0.0
+        self._unfolded = 0
         with self._translated():
             self._connection = _connect(path, read_only=read_only)
             self._page_bytes = int(self._pragma("page_size"))
@@ -87,15 +91,11 @@ class Database:
             HeldError: it could not be written; nothing of it was.
         """
         with self._lock, self._translated():
+            self._keep_room()
             self._connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
+            with self._whole():
                 yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):
-                    self._connection.execute("ROLLBACK")
-                raise
+            self._fold()
 
     def rows(self, query: str, *parameters: object) -> list[tuple[object, ...]]:
         """Return all rows of a query. Holds no snapshot afterwards, so that the log can be folded in."""
@@ -105,8 +105,7 @@ class Database:
     def writable(self) -> bool:
         """Return whether there is room for the next record, even if the disk is full now."""
         with self._lock, contextlib.suppress(LampError), self._translated():
-            if self._free_bytes() < self._reserve_bytes // 2:
-                self._top_up()
+            self._keep_room()
             return not self._starved or self._free_bytes() >= FLOOR_BYTES
         return False
 
@@ -115,10 +114,21 @@ class Database:
         """Whether the disk was full when last tried, and records come out of the reserve."""
         return self._starved
 
+    @contextlib.contextmanager
+    def _whole(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            raise
+
     def _set_up(self) -> None:
         _patiently(lambda: self._connection.execute("PRAGMA journal_mode=WAL"))
         for pragma in (
-            f"wal_autocheckpoint={LOG_PAGES}",
+            "wal_autocheckpoint=0",
             "temp_store=MEMORY",
             "cache_size=-512",
             "secure_delete=OFF",
@@ -129,12 +139,12 @@ class Database:
         self._refuse_newer(len(migrations))
         if int(self._pragma("user_version")) == len(migrations):
             return
-        with self.transaction() as connection:
+        with self._whole():
             for number in range(int(self._pragma("user_version")), len(migrations)):
                 for statement in migrations[number]:
-                    connection.execute(statement)
-            connection.execute("CREATE TABLE IF NOT EXISTS reserve(room BLOB)")
-            connection.execute(f"PRAGMA user_version={len(migrations)}")
+                    self._connection.execute(statement)
+            self._connection.execute("CREATE TABLE IF NOT EXISTS reserve(room BLOB)")
+            self._connection.execute(f"PRAGMA user_version={len(migrations)}")
 
     def _refuse_newer(self, known: int) -> None:
         found = int(self._pragma("user_version"))
@@ -144,6 +154,10 @@ class Database:
                 code="store-newer",
                 mend="upgrade lamplighter here to the version that last ran this system",
             )
+
+    def _keep_room(self) -> None:
+        if self._free_bytes() < self._reserve_bytes // 2:
+            self._top_up()
 
     def _top_up(self) -> None:
         """Bring the room in hand to the full reserve, if the disk has room for it."""
@@ -158,9 +172,8 @@ class Database:
             self._fill()
             self._starved = False
         except (OSError, sqlite3.Error) as error:
-            if _code(error) in _BUSY:
-                return
-            self._starved = True
+            self._starved = _code(error) not in _BUSY
+        finally:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute(f"PRAGMA max_page_count={int(self._pragma('page_count'))}")
 
@@ -170,6 +183,14 @@ class Database:
             self._connection.execute("INSERT INTO reserve VALUES (zeroblob(?))", (self._reserve_bytes,))
         self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         self._connection.execute("DELETE FROM reserve")
+
+    def _fold(self) -> None:
+        """Fold the log in now and then; on a full disk at once, so that it never needs more blocks."""
+        self._unfolded += 1
+        if self._starved or self._unfolded >= FOLD_EVERY:
+            self._unfolded = 0
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _free_bytes(self) -> int:
         return int(self._pragma("freelist_count")) * self._page_bytes
@@ -187,6 +208,8 @@ class Database:
     def _as_ours(self, error: sqlite3.Error) -> LampError:
         code = _code(error)
         if code in _FULL:
+            if not self._starved:
+                self._reserve_bytes = min(2 * self._reserve_bytes, RESERVE_BYTES_MAX)
             self._starved = True
             return HeldError(
                 f"the disk that holds {self.path.name} is full, and its reserve is used up",

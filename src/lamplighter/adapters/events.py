@@ -1,6 +1,7 @@
 """The log of a process: one JSON line an event, in a file that is rotated and never grows past its bound."""
 
 import contextlib
+import logging
 import os
 import traceback
 from pathlib import Path
@@ -64,3 +65,16 @@ class EventLog:
             newer = self._path.with_name(f"{self._path.name}.{number - 1}") if number > 1 else self._path
             with contextlib.suppress(FileNotFoundError):
                 newer.replace(older)
+
+
+class LibraryLog(logging.Handler):
+    """Passes on what libraries log (the HTTP server, the event loop) as events of this process."""
+
+    def __init__(self, log: EventLog, level: int = logging.WARNING) -> None:
+        super().__init__(level)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one event."""
+        error = record.exc_info[1] if record.exc_info else None
+        self._log("library-message", logger=record.name, message=record.getMessage(), exc_info=error)

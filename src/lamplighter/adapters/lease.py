@@ -156,7 +156,7 @@ def command_of(pid: int) -> str:
         raw = (PROC / str(pid) / "cmdline").read_bytes()
     except OSError:
         return ""
-    return raw.replace(b"\0", b" ").decode(errors="replace").strip()[:COMMAND_LENGTH]
+    return " ".join(raw.replace(b"\0", b" ").decode(errors="replace").split())[:COMMAND_LENGTH]
 
 
 def _owned(system: str, current: Tenancy, how: Standing) -> OwnedError:

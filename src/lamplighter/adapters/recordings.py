@@ -73,13 +73,13 @@ class SqliteRecordings:
 
         Passes that decide or answer something survive a power cut; the others at least this process.
         """
-        try:
-            return self._write(inputs, result, before, after)
-        except HeldError:
-            self._whole = True
-            if self._drop_oldest():
+        while True:
+            try:
                 return self._write(inputs, result, before, after)
-            raise
+            except HeldError:
+                if not self._drop_some():
+                    self._whole = True
+                    raise
 
     def passes(self, *, first: int = 0, last: int | None = None) -> Iterator[Recorded]:
         """Yield recorded passes in order. One whose result was deleted has None for it.
@@ -201,15 +201,16 @@ class SqliteRecordings:
                 _drop_through(connection, first, groups)
                 break
 
-    def _drop_oldest(self) -> bool:
-        """Make room on a full disk: drop the oldest group, unless it is the newest too."""
+    def _drop_some(self) -> bool:
+        """Make room on a full disk: drop the oldest quarter of the groups, but never the newest."""
         starts = self.starts()
         if len(starts) < 2:  # noqa: PLR2004 - the newest one is kept
             return False
+        following = starts[max(1, len(starts) // 4)][0]
         try:
             with self._database.transaction() as connection:
-                connection.execute("DELETE FROM passes WHERE number < ?", (starts[1][0],))
-                connection.execute("DELETE FROM groups WHERE first < ?", (starts[1][0],))
+                connection.execute("DELETE FROM passes WHERE number < ?", (following,))
+                connection.execute("DELETE FROM groups WHERE first < ?", (following,))
         except HeldError:
             return False
         return True

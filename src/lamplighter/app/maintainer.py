@@ -6,6 +6,7 @@ workloads, supervisor and gateway go on without it. Which target and which face 
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -18,7 +19,7 @@ from lamplighter import __version__
 from lamplighter.adapters import clock as clocks
 from lamplighter.adapters import ledger as ledgers
 from lamplighter.adapters import recordings as recorders
-from lamplighter.adapters.events import EventLog
+from lamplighter.adapters.events import EventLog, LibraryLog
 from lamplighter.adapters.lease import SqliteLeases
 from lamplighter.adapters.ledger import SqliteLedger
 from lamplighter.adapters.recordings import SqliteRecordings
@@ -177,6 +178,9 @@ def _opened(post: Post) -> Iterator[_Stores]:
             log=EventLog(post.state / "logs" / LOG, clock),
         )
         stack.callback(_anchor, post.state, stores)
+        library = LibraryLog(stores.log)
+        logging.getLogger().addHandler(library)
+        stack.callback(logging.getLogger().removeHandler, library)
         yield stores
 
 

@@ -4,6 +4,9 @@ The recording is written first and tells all; the ledger is told from it. A main
 two leaves a ledger that lacks the last pass, which its successor adds.
 """
 
+import itertools
+from collections import deque
+
 import msgspec
 
 from lamplighter.engine.chronicle import chronicle
@@ -17,6 +20,8 @@ from lamplighter.ports import Ledger, LedgerLine, Recordings
 
 OWED_MAX = 10_000
 """Lines kept in memory for a ledger that cannot be written; what is beyond is only counted."""
+PASSES_AT_ONCE = 20
+"""Passes whose lines go into the ledger in one transaction."""
 LOOK_BACK = 1_000
 """Entries of the ledger to look through for the last pass that it tells of."""
 
@@ -29,7 +34,7 @@ class Records:
         self._recordings = recordings
         self._step = step
         self._before = Result()
-        self._owed: list[LedgerLine] = []
+        self._owed: deque[list[LedgerLine]] = deque()
         self._unwritten = 0
 
     def restore(self) -> tuple[History, Facts | None]:
@@ -62,7 +67,7 @@ class Records:
             self._before = result
         if self._unwritten:
             body: dict[str, object] = {"pass": number, "passes": self._unwritten}
-            self._owed.insert(0, LedgerLine(kind="gap", subject="recording", body=body))
+            self._owe([LedgerLine(kind="gap", subject="recording", body=body)])
             self._unwritten = 0
         self._pay()
         return number
@@ -79,12 +84,16 @@ class Records:
                 self._owe([LedgerLine(kind="finding", subject=each.subject, body=body)])
 
     def _owe(self, lines: list[LedgerLine]) -> None:
-        self._owed.extend(lines[: max(0, OWED_MAX - len(self._owed))])
+        if lines and sum(map(len, self._owed)) + len(lines) <= OWED_MAX:
+            self._owed.append(lines)
 
     def _pay(self) -> None:
-        if self._owed:
-            self._ledger.extend(self._owed)
-            self._owed = []
+        """Append what is owed, a few passes at a time: all lines of a pass or none."""
+        while self._owed:
+            whole = list(itertools.islice(self._owed, PASSES_AT_ONCE))
+            self._ledger.extend([line for lines in whole for line in lines])
+            for _ in whole:
+                self._owed.popleft()
 
     def _catch_up(self, newest: int) -> None:
         """Add the lines of passes that were recorded and did not reach the ledger."""

@@ -1,5 +1,7 @@
 """What the tests of loop and stores share: a clock, and stores in a folder of their own."""
 
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,3 +27,10 @@ def ledger(tmp_path: Path, clock: VirtualClock) -> SqliteLedger:
 def recordings(tmp_path: Path) -> SqliteRecordings:
     """An empty recording with short groups."""
     return SqliteRecordings(tmp_path / "recording.sqlite", limits=Limits(group_passes=5))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _collected() -> Iterator[None]:
+    """Collect suspended coroutines before anything is compiled; Python 3.11 fails if it is done meanwhile."""
+    yield
+    gc.collect()

@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
             system=asked.system,
             target=_factory(asked.target),
             serve=serve,
-            pace=Pace(interval_s=asked.interval),
+            pace=_pace(asked.interval),
         )
         asyncio.run(maintain(post))
     except LampError as error:
@@ -43,6 +43,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--target", required=True, help="module:factory that makes its target")
     parser.add_argument("--interval", type=float, default=1.0, help="seconds between passes when idle")
     return parser
+
+
+def _pace(interval_s: float) -> Pace:
+    """Return the usual pace, with nothing slower than the interval asked for."""
+    usual = Pace()
+    return Pace(
+        interval_s=interval_s,
+        busy_interval_s=min(usual.busy_interval_s, interval_s),
+        floor_s=min(usual.floor_s, interval_s),
+    )
 
 
 def _factory(name: str) -> TargetFactory:

@@ -52,6 +52,7 @@ def application(running: Running) -> Starlette:
         msgspec.ValidationError: _malformed,
         msgspec.DecodeError: _malformed,
         HTTPException: _of_http,
+        Exception: _of_ours,
     }
     return Starlette(routes=routes, exception_handlers=handlers)
 
@@ -168,3 +169,9 @@ async def _of_http(request: Request, error: Exception) -> Response:
     message = f"{request.method} {request.url.path}: {error.detail}"
     fault = Fault(code="request-invalid", message=message, mend="/openapi.json lists what can be asked")
     return _json(Refusal(exit_code=2, faults=(fault,)), status=error.status_code)
+
+
+async def _of_ours(_request: Request, error: Exception) -> Response:
+    """A fault of ours is said to be one; the trace goes to the log, not to who asked."""
+    fault = Fault(code="internal", message=f"a fault of Lamplighter, not of yours: {type(error).__name__}")
+    return _json(Refusal(exit_code=1, faults=(fault,)), status=500)
