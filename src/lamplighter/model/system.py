@@ -297,13 +297,18 @@ class System(Value):
     guards: Guards = Guards()
 
     def at(self, site: str) -> "System":
-        """Return the system as wanted at `site`: overrides applied, other sites' workloads left out."""
+        """Return the system as wanted at `site`: overrides applied, other sites' workloads left out.
+
+        What is left out is also taken from what others need and call.
+        """
+        services, agents, jobs = _here(self.services, site), _here(self.agents, site), _here(self.jobs, site)
+        there = {*services, *agents, *jobs}
         return msgspec.structs.replace(
             self,
             default_site=site,
-            services=_here(self.services, site),
-            agents=_here(self.agents, site),
-            jobs=_here(self.jobs, site),
+            services={name: _among(each, there) for name, each in services.items()},
+            agents={name: _among(each, there) for name, each in agents.items()},
+            jobs={name: _among(each, there) for name, each in jobs.items()},
         )
 
 
@@ -313,3 +318,10 @@ Workload = TypeVar("Workload", Service, AgentPool, Job)
 def _here(named: dict[str, Workload], site: str) -> dict[str, Workload]:
     chosen = {name: each.at.get(site, each) for name, each in named.items()}
     return {name: each for name, each in chosen.items() if each.site in ("", site)}
+
+
+def _among(workload: Workload, there: set[str]) -> Workload:
+    changes: dict[str, object] = {"at": {}, "needs": tuple(each for each in workload.needs if each in there)}
+    if isinstance(workload, AgentPool):
+        changes["calls"] = tuple(each for each in workload.calls if each in there)
+    return msgspec.structs.replace(workload, **changes)

@@ -124,7 +124,7 @@ bad-flag: Not true or false
     Only true and false are flags. What YAML 1.1 took for flags too (yes, no, on, off) is plain text
     here, since nobody agrees on it.
 bad-choice: Not one of the words that are known here
-    The message lists them.
+    The message lists them, and the mend names the nearest.
 bad-duration: Not a duration
     One number and one unit: 300ms, 30s, 2m, 4h, 30d, 2w (also us). A bare number is refused:
     seconds and milliseconds are mistaken for each other too easily.
@@ -169,7 +169,7 @@ bad-folder: Not a place below the system's folder
     Releases are cut from the folder that holds lamp.yaml; what lies outside of it cannot be part of
     one. Paths are relative, with / between names.
 bad-version: Not a version of Python
-    3.12 or 3.12.4.
+    A minor version such as 3.12, or an exact one such as 3.12.4.
 unsupported-version: Another version of the spec's language
     This Lamplighter reads version 1. A newer spec needs a newer Lamplighter.
 bad-host: Not an address to listen on

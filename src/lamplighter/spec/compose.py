@@ -197,8 +197,8 @@ class _Composer:
             elif key.plain and key.text == "<<":
                 merged += self._merged(value)
             elif key.text in entries:
-                first = entries[key.text].key
-                message = f"{quoted(key.text)} stands twice here, first on line {first.line}"
+                first = entries[key.text].key.line
+                message = "" if self.faults.full else f"{quoted(key.text)} stands on line {first} already"
                 self.faults.add("duplicate-key", key.place, message, "keep one of the two")
             else:
                 value.label = value.label if value.label is not value.place else key.place

@@ -14,6 +14,8 @@ FAULTS_MAX = 100
 """After so many faults the rest is only counted: nobody reads more, and suggestions cost time."""
 QUOTE_MAX = 40
 CANDIDATES_MAX = 200
+KNOWN_FORM_MIN = 7
+"""The shortest secret of a known form has more characters; most words have fewer."""
 
 # Values of entries whose name speaks of a secret (`API_KEY: x`, `token=x`), but not lists, mappings,
 # aliases, nor the bare words `key`, `secret(s)` and `model_key: {`, which are the spec's own.
@@ -31,8 +33,14 @@ _KNOWN_FORM = (
 
 def blot(text: str) -> str:
     """Return the text with what looks like a secret's value replaced by asterisks of the same width."""
-    text = re.sub(_KNOWN_FORM, lambda found: "*" * len(found[0]), text)
-    return re.sub(_NAMED_VALUE, _blot_named, text)
+    text = _without_known(text)
+    return re.sub(_NAMED_VALUE, _blot_named, text) if ":" in text or "=" in text else text
+
+
+def _without_known(text: str) -> str:
+    if len(text) < KNOWN_FORM_MIN:
+        return text
+    return re.sub(_KNOWN_FORM, lambda found: "*" * len(found[0]), text)
 
 
 def _blot_named(found: re.Match[str]) -> str:
@@ -81,8 +89,8 @@ class Faults:
             return
         self._found[key] = Fault(
             code=code,
-            message=message,
-            mend=mend,
+            message=_without_known(message),
+            mend=_without_known(mend),
             file=place.file,
             line=place.line,
             column=place.column,

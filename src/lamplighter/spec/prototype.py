@@ -247,7 +247,7 @@ def _procfile(files: Mapping[str, str]) -> list[Way]:
     ways = []
     for line, text in enumerate(files.get("Procfile", "").splitlines(), 1):
         found = re.fullmatch(r"\s*([A-Za-z][\w-]*)\s*:\s*(\S.*?)\s*", text)
-        if found and found[1] == "web":
+        if found and found[1] == "web" and _splits(found[2]):
             ways.append(_command(found[2], f"Procfile:{line}", "the web process of the Procfile"))
     return ways
 
@@ -263,8 +263,18 @@ def _dockerfile(files: Mapping[str, str]) -> list[Way]:
     if not last:
         return []
     command = " ".join(last[key][1] for key in ("ENTRYPOINT", "CMD") if key in last)
+    if not _splits(command):
+        return []
     line = max(each for each, _ in last.values())
     return [_command(command, f"Dockerfile:{line}", "the command of the Dockerfile")]
+
+
+def _splits(command: str) -> bool:
+    """Return whether a command can be split into words at all; if not, it is no use to suggest it."""
+    try:
+        return bool(shlex.split(command))
+    except ValueError:
+        return False
 
 
 def _words(text: str) -> str:

@@ -292,9 +292,11 @@ class Record(Shape):
         return self.build(**values)
 
     def _unknown(self, key: str, place: Place, faults: Faults) -> None:
-        near = "" if faults.full else closest(key, self.fields)
+        if faults.full:
+            return faults.add("unknown-key", place, "")
+        near = closest(key, self.fields)
         mend = f'did you mean "{near}"?' if near else f"known here: {', '.join(self.fields)}"
-        faults.add("unknown-key", place, f"{self.expected} has no key {quoted(key)}", mend)
+        return faults.add("unknown-key", place, f"{self.expected} has no key {quoted(key)}", mend)
 
     def _lacking(self, node: Mapping, faults: Faults) -> bool:
         """Add a fault for each required key that is not there, or for too many ways to run."""

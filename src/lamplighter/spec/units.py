@@ -71,7 +71,7 @@ def duration_text(seconds: float) -> str:
     return text if duration(text) == seconds else f"{seconds:.6f}".rstrip("0") + "s"
 
 
-_SIZE = r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?(B|[kKMGT]i?B?)"
+_SIZE = r"([0-9]{1,16}(?:\.[0-9]{1,9})?) ?(B|[kKMGT]i?B?)"
 _BYTES = {"k": 1, "m": 2, "g": 3, "t": 4}
 SIZE_MAX = 2**50
 

@@ -168,7 +168,7 @@ SIZE = Written(
     "bad-size",
     "a size such as 512Mi or 1G",
     units.size,
-    {"type": "string", "pattern": r"^[0-9]{1,15}(\.[0-9]{1,9})? ?(B|[kKMGT]i?B?)$"},
+    {"type": "string", "pattern": r"^[0-9]{1,16}(\.[0-9]{1,9})? ?(B|[kKMGT]i?B?)$"},
     show=units.size_text,
 )
 PERCENT_PATTERN = r"^[0-9]{1,3}(\.[0-9]{1,12})? ?%$"
