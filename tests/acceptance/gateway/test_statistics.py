@@ -56,6 +56,7 @@ def test_latency_is_of_the_first_byte(gateway: Gateway, replica: Start) -> None:
     async def story() -> None:
         await until(lambda: gateway.healthy() == {"a"}, 5)
         await asyncio.gather(*(ask(gateway.table.port, "/search/stream/10") for _ in range(20)))
+        await until(lambda: gateway.read().public.latency.total == 20, 2)
 
     asyncio.run(story())
     latency = gateway.read().public.latency
@@ -70,8 +71,10 @@ def test_latency_matches_the_work(gateway: Gateway, replica: Start) -> None:
     async def story() -> statistics.Latency:
         await until(lambda: gateway.healthy() == {"a"}, 5)
         await load(gateway.table.port, "/search/x", rate=100, seconds=0.5)
+        await until(lambda: gateway.read().public.latency.total == 50, 2)
         before = gateway.read().public.latency
         await load(gateway.table.port, "/search/busy/0.12", rate=100, seconds=0.5)
+        await until(lambda: gateway.read().public.latency.total == 100, 2)
         return gateway.read().public.latency.since(before)
 
     latency = asyncio.run(story())

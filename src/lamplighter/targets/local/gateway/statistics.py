@@ -163,7 +163,8 @@ def read(folder: Path, deadline_s: float = 1.0) -> Reading:
     """Read everything once.
 
     Envoy merges its workers' histograms when statistics are asked for, but after it has answered;
-    so it is asked twice, first for next to nothing.
+    so it is asked twice, first for next to nothing. On a machine so busy that the merge takes longer
+    than the reading in between, latencies are those of the read before; all else is of now.
 
     Args:
         folder: the gateway's folder.
