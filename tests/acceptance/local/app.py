@@ -1,6 +1,6 @@
 """A small server for tests: answers after a while, streams, speaks WebSocket, and misbehaves on request.
 
-Run as `python app.py [--start S] [--ignore-term] [--spawn] [--no-bind]`; listens on $PORT.
+Run as `python app.py [--start S] [--ignore-term] [--spawn] [--abrupt]`; listens on $PORT.
 """
 
 import asyncio
@@ -33,6 +33,8 @@ async def lifespan(receive: Receive, send: Send) -> None:
     """Start and stop without ado."""
     while True:
         message = await receive()
+        if "--abrupt" in sys.argv:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return

@@ -61,8 +61,8 @@ async def test_a_death_is_hinted(site: Site) -> None:
 
 @on_a_site
 async def test_a_drained_replica_finishes_what_it_has(site: Site) -> None:
-    """A request in flight gets its answer from a replica that was told to stop after it came."""
-    (web,) = await site.serving()
+    """A request in flight gets its answer even from a replica that would drop it at SIGTERM."""
+    (web,) = await site.serving(1, "--abrupt")
     asked = asyncio.create_task(asyncio.to_thread(get, site, "/slow?s=1.5"))
     await site.until(lambda facts: find(facts, web).in_flight == 1)
     await site.stop(web)

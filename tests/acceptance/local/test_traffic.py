@@ -56,7 +56,7 @@ async def test_a_release_without_a_share_gets_nothing_and_is_checked(site: Site)
 @on_a_site
 async def test_a_stream_is_not_cut_by_a_drain(site: Site) -> None:
     """A response that streams for two seconds arrives whole from a replica told to stop at its start."""
-    (web,) = await site.serving()
+    (web,) = await site.serving(1, "--abrupt")
     stream = asyncio.create_task(asyncio.to_thread(_lines, site, "/stream?s=2"))
     await site.until(lambda facts: find(facts, web).in_flight == 1)
     await site.stop(web)
