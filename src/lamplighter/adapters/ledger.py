@@ -145,6 +145,11 @@ class SqliteLedger:
         """Return whether the next destructive action could still be recorded."""
         return self._database.writable()
 
+    @property
+    def starved(self) -> bool:
+        """Whether the disk is full and the reserve is being used."""
+        return self._database.starved
+
     def anchor(self, path: Path) -> Anchor | None:
         """Append the head to the anchors' file, unless it stands there already; return a new anchor.
 

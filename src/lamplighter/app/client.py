@@ -6,14 +6,13 @@ Values are decoded only by those methods that return them.
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from lamplighter.app.sockets import connected
-
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from lamplighter.app.views import Explanation, Status
     from lamplighter.model.intents import Answer, Intent
     from lamplighter.ports import LedgerEntry, LogLine
@@ -46,6 +45,8 @@ class Client:
 
     def running(self) -> bool:
         """Return whether a maintainer accepts connections."""
+        from lamplighter.app.sockets import connected  # noqa: PLC0415 - the socket module takes 10 ms
+
         try:
             connected(self._path, self._timeout_s).close()
         except OSError:
@@ -136,6 +137,8 @@ class Client:
         return msgspec.json.decode(_raise_for(self.request("GET", path)), type=kind)
 
     def _asked(self, method: str, path: str, body: bytes, timeout_s: float) -> socket.socket:
+        from lamplighter.app.sockets import connected  # noqa: PLC0415
+
         head = f"{method} {path} HTTP/1.0\r\nHost: maintainer\r\nContent-Type: application/json\r\n"
         try:
             stream = connected(self._path, timeout_s)

@@ -35,6 +35,13 @@ RESTARTED = "maintainer-restarted"
 ATTEMPTS_WITH_OUTCOMES = 3
 """Passes that may fail on the same outcomes before these are dropped."""
 HINT_RETRY_S = 1.0
+UNRECORDABLE = "the ledger or the recording cannot be written, so nothing destructive is done"
+DISK_FULL = Finding(
+    kind="disk-full",
+    subject="engine",
+    message="the disk is full; records go into the room that was kept for this, for as long as it lasts",
+    severity=Severity.URGENT,
+)
 
 T = TypeVar("T")
 
@@ -74,6 +81,7 @@ class Loop:
         self._outcomes = _lost_answers(self._history, clock)
         self._intents: deque[tuple[Intent, asyncio.Future[Answer]]] = deque()
         self._failures = 0
+        self._failing = False
         self._troubles: tuple[Finding, ...] = ()
         self._wake = asyncio.Event()
         self._passed = asyncio.Event()
@@ -92,7 +100,7 @@ class Loop:
         before, (after, result) = self._history, decide(self._terms.step, self._history, inputs)
         number, held = await self._record(inputs, result, before, after)
         self._remember(inputs, result, after)
-        self._show(Seen(number=number, inputs=inputs, result=result, history=after, held=held))
+        self._show(number, inputs, result, held)
         self._answer(inputs, result)
         self._outcomes += await self._act(result, after, facts, held)
         return result
@@ -170,11 +178,13 @@ class Loop:
         except Exception as error:  # noqa: BLE001 - the edge of the loop: one bad pass must not end it
             why = f"{type(error).__name__}: {error}"
             self._terms.log("pass-failed", why=why, exc_info=error)
+            self._failing = True
             self._trouble(
                 Finding(kind="pass-failed", subject="engine", message=why, severity=Severity.URGENT)
             )
         else:
-            self._trouble()
+            self._failing = False
+            self._trouble(*([DISK_FULL] if self._records.starved else []))
 
     def _trouble(self, *troubles: Finding) -> None:
         """Note a trouble of the loop itself, or that there is none any more; once, not at each pass."""
@@ -251,13 +261,20 @@ class Loop:
                     answers.get(each.id, Answer(intent=each.id, accepted=False, code="overlooked"))
                 )
 
-    def _show(self, seen: Seen) -> None:
-        self.seen = seen
+    def _show(self, number: int, inputs: Inputs, result: Result, held: str) -> None:
+        self.seen = Seen(
+            number=number,
+            inputs=inputs,
+            result=result,
+            history=self._history,
+            held=held or ("" if inputs.recordable else UNRECORDABLE),
+            troubles=self._troubles,
+        )
         self._passed.set()
         self._passed = asyncio.Event()
 
     def _busy(self) -> bool:
-        return not self._troubles and bool(self._history.pending or self._outcomes or self._intents)
+        return not self._failing and bool(self._history.pending or self._outcomes or self._intents)
 
     def _all_down(self) -> bool:
         """Whether everything was taken down while this loop ran: there is nothing left to maintain."""

@@ -76,6 +76,11 @@ class Records:
         """Return whether the next pass could be recorded in both."""
         return self._ledger.writable() and self._recordings.writable()
 
+    @property
+    def starved(self) -> bool:
+        """Whether a store says that its disk is full and that it uses what it kept in hand."""
+        return any(getattr(each, "starved", False) for each in (self._ledger, self._recordings))
+
     def trouble(self, before: tuple[Finding, ...], now: tuple[Finding, ...]) -> None:
         """Note for the ledger which troubles of the loop itself began and which ended."""
         for change, findings in (("ended", before), ("began", now)):

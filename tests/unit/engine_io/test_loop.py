@@ -198,8 +198,33 @@ def test_the_step_is_told_whether_it_can_be_recorded(
 ) -> None:
     """`recordable` is an input like any other."""
     monkeypatch.setattr(ledger, "writable", lambda: False)
-    passes(make(), 1)
+    loop = make()
+    passes(loop, 1)
     assert [False] == [each.inputs.recordable for each in recordings.passes()]
+    assert loop.seen is not None
+    assert "nothing destructive" in loop.seen.held
+
+
+def test_a_full_disk_is_a_trouble_while_it_lasts(
+    make: Make, target: ListTarget, ledger: SqliteLedger
+) -> None:
+    """That records come out of the reserve is shown at once, and told when it begins and when it ends."""
+    target.replicas = [replica(number) for number in (1, 2, 3)]
+    loop = make()
+
+    async def scenario() -> list[list[str]]:
+        running, shown = asyncio.create_task(loop.run()), []
+        for starved in (True, False):
+            ledger.database._starved = starved
+            for _ in range(3):
+                await loop.passed()
+            shown.append([each.kind for each in loop.seen.troubles] if loop.seen else [])
+        loop.stop()
+        await running
+        return shown
+
+    assert [["disk-full"], []] == asyncio.run(scenario())
+    assert ["began", "ended"] == [each.body["change"] for each in ledger.entries() if each.kind == "finding"]
 
 
 def test_a_failed_observation_is_silence(
