@@ -46,7 +46,10 @@ def simulate(story: Story, *, seed: int = 0, parts: Parts | None = None) -> Repo
 
 
 class Simulation:
-    """One run. Put things down with `at` before it starts; what they need is in `world` and `upkeep`."""
+    """One run. Before it starts, things may be put down with `at`; what they need is in `world` and `upkeep`.
+
+    `wants` are asked, once it is calm, what is still not as it should be (empty: nothing).
+    """
 
     def __init__(self, story: Story, seed: int, parts: Parts) -> None:
         """Make the world; nothing happens yet."""
@@ -54,11 +57,13 @@ class Simulation:
         self.upkeep = Upkeep(self.world, parts, self._noted, self.violated)
         self.witness = Witness(self.world, self.upkeep.disk)
         self._story = story
-        self._checkers = parts.checkers()
+        self.checkers = parts.checkers()
+        self.wants: list[Callable[[], str]] = []
         self._report = Report(seed=seed, trace=deque(maxlen=parts.trace_lines))
         self._over = asyncio.Event()
         self._history = History()
         self._standing: frozenset[str] = frozenset()
+        self._thinking: set[str] = set()
         self.world.listeners.append(self._look)
 
     def at(self, when: Instant, happen: Callable[[], object]) -> None:
@@ -109,6 +114,7 @@ class Simulation:
 
     def _unrest(self) -> list[str]:
         left = unrest(self.world, self.witness, self._story)
+        left += [each for want in self.wants if (each := want())]
         left += [f"{each} is still under way" for each in self._history.pending]
         return left + [f"{each} has not been answered" for each in self.upkeep.owed]
 
@@ -123,7 +129,10 @@ class Simulation:
         self.upkeep.submit(intent)
 
     def _asked(self, action: str) -> None:
-        """A person thinks for a while, then says yes."""
+        """A person thinks for a while, then says yes; once for each time of being asked."""
+        if action in self._thinking:
+            return
+        self._thinking.add(action)
         after_s = self.world.chance.wait_s("person", THINKS_S)
         yes = Approve(id=f"yes-{action}", action=action, by="a person")
         self.world.at(self.world.now + after_s, partial(self._order, yes))
@@ -133,7 +142,7 @@ class Simulation:
     def _noted(self, inputs: Inputs, result: Result, after: History, *, recorded: bool) -> None:
         """Hear of a pass before anything of it is applied, whether it could be recorded or not."""
         for decision in result.decisions:
-            if decision.state == "asked" and decision.id not in self.witness.asked:
+            if decision.state == "asked":
                 self._asked(decision.id)
             if decision.state == "act":
                 chosen, how = decision.chosen, "decided   " if recorded else "unrecorded"
@@ -142,6 +151,7 @@ class Simulation:
         self._history = after
         for each in result.answers:
             self.upkeep.owed.pop(each.intent, None)
+            self._thinking.discard(each.intent.removeprefix("yes-"))
             self._say(f"answered    {each.intent} {'yes' if each.accepted else each.code}: {each.detail}")
         self._say_findings(result)
         for finding in result.findings:
@@ -162,7 +172,7 @@ class Simulation:
     def _look(self, event: Event) -> None:
         self._report.trace.append(line(event))
         self._report.actions += isinstance(event, Applied)
-        for checker in self._checkers:
+        for checker in tuple(self.checkers):
             for sentence in checker.look(event, self.witness):
                 self.violated(type(checker).__name__, sentence)
 
