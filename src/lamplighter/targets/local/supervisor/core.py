@@ -20,9 +20,10 @@ from lamplighter.targets.local.supervisor import room
 from lamplighter.targets.local.supervisor.adoption import gone, take_up
 from lamplighter.targets.local.supervisor.children import Children, Ended
 from lamplighter.targets.local.supervisor.endings import Endings
+from lamplighter.targets.local.supervisor.keeping import Keeping, Say
 from lamplighter.targets.local.supervisor.logs import cut_large, drop_old
 from lamplighter.targets.local.supervisor.ports import Ports, can_listen
-from lamplighter.targets.local.supervisor.processes import Identity, boot_id, family, marked, send, started_at
+from lamplighter.targets.local.supervisor.processes import Identity, family, marked, send, started_at
 from lamplighter.targets.local.supervisor.protocol import (
     Configure,
     Dismantle,
@@ -43,15 +44,11 @@ from lamplighter.targets.local.supervisor.protocol import (
 from lamplighter.targets.local.supervisor.proxy import KEY as GATEWAY
 from lamplighter.targets.local.supervisor.proxy import Gateway
 from lamplighter.targets.local.supervisor.routing import routed
-from lamplighter.targets.local.supervisor.state import Replica, State, StateFile
-from lamplighter.targets.local.supervisor.state import Reserve as DiskReserve
+from lamplighter.targets.local.supervisor.state import Replica
 
 LOG_LOOK_S = 1.0
 """Between two looks at the size of the logs; what is written in this time is what a log may exceed."""
-_SAVE_SOON_S = 0.02
 _PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
-
-Say = Callable[..., None]
 
 
 class Supervisor:
@@ -70,10 +67,8 @@ class Supervisor:
         self._folder, self._system = folder, system
         self._tasks, self._say = tasks, say
         self._site = site_mark(folder)
-        self._file = StateFile(folder / "supervisor")
-        self._reserve = DiskReserve(folder / "supervisor" / "reserve")
-        self._state = self._file.load() or State(boot=boot_id())
-        self._state.token = max(self._state.token, self._file.fence())
+        self._kept = Keeping(folder / "supervisor", say)
+        self._state = self._kept.state
         self._ports = Ports()
         room.enter(folder / "gateway", self._site)
         self._children = Children(self._exited)
@@ -84,8 +79,6 @@ class Supervisor:
         self._gateway.on_change(self._gateway_changed)
         self._endings = Endings(self._site, self._children, self._gateway.in_flight, self._changed)
         self._watchers: set[Callable[[str], None]] = set()
-        self._faults: dict[str, str] = {}
-        self._saving: asyncio.TimerHandle | None = None
 
     # --- starting
 
@@ -100,7 +93,7 @@ class Supervisor:
         for replica in live:
             if replica.phase in ("draining", "ending"):
                 self._go(self._endings.drain(replica))
-        self._save()
+        self._kept.save()
         self._route()
         if self._state.dismantle_s is not None:
             self._go(self._dismantle(self._state.dismantle_s))
@@ -124,13 +117,13 @@ class Supervisor:
         if request.token < self._state.token:
             detail = f"token {request.token} is older than {self._state.token}"
             return Reply(state="refused", code="fenced", detail=detail)
-        self._raise_fence(request.token)
+        self._kept.raise_fence(request.token)
         if request.action_id in self._state.actions:
             return self._state.actions[request.action_id]
         reply = self._carry_out(request.op)
         if request.action_id and reply.state != "refused":
             self._state.remember(request.action_id, reply)
-            self._save()  # before the answer: what was accepted is not forgotten
+            self._kept.save()  # before the answer: what was accepted is not forgotten
         return reply
 
     def watch(self, watcher: Callable[[str], None]) -> Callable[[], None]:
@@ -148,7 +141,7 @@ class Supervisor:
             replicas=tuple(_seen(each) for each in self._state.replicas.values()),
             gateway=self._gateway.seen(),
             shares=self._state.shares,
-            faults=tuple(self._faults.values()),
+            faults=tuple(self._kept.faults.values()),
             dismantling=self._state.dismantle_s is not None,
         )
 
@@ -206,7 +199,7 @@ class Supervisor:
         for each in starts:
             self._state.replicas[each.id] = _intended(each)
         if starts:
-            self._save()  # the intent, before anything is started
+            self._kept.save()  # the intent, before anything is started
         for each in starts:
             self._start(each)
         for stop in op.stops:
@@ -271,11 +264,8 @@ class Supervisor:
         left = {each.marks["LAMP_REPLICA"] for each in marked(self._site) if "LAMP_REPLICA" in each.marks}
         await asyncio.gather(*(self._endings.sweep(each, family(self._site, each)) for each in left))
         await self._gateway.stop()
-        if self._saving is not None:
-            self._saving.cancel()
         room.leave(self._folder / "gateway", self._folder / "logs")
-        self._file.drop()  # the socket with it: from here on there is nothing of this system
-        self._reserve.spend()
+        self._kept.drop()  # the socket with it: from here on there is nothing of this system
         self._say("dismantled", replicas=len(live))
         self.dismantled.set()
 
@@ -299,16 +289,16 @@ class Supervisor:
         self._ports.release(key)
         if left:
             self._go(self._endings.sweep(key, left))
-        self._save_soon()
+        self._kept.save_soon()
 
     def _gateway_changed(self) -> None:
         self._state.gateway, self._state.gateway_since = self._gateway.identity, self._gateway.since
-        self._save_soon()
+        self._kept.save_soon()
         self._hint(GATEWAY)
 
     def _changed(self) -> None:
         self._route()
-        self._save_soon()
+        self._kept.save_soon()
 
     def _look_at_logs(self) -> None:
         """Look while anything could write."""
@@ -322,40 +312,7 @@ class Supervisor:
         if self._state.table is None or self._state.dismantle_s is not None:
             return
         table = routed(self._state.table, self._state.replicas.values(), self._state.shares)
-        self._write("gateway-not-written", lambda: self._gateway.show(table))
-
-    def _save(self) -> None:
-        if self._saving is not None:
-            self._saving.cancel()
-            self._saving = None
-        self._write("state-not-written", lambda: self._file.save(self._state))
-
-    def _save_soon(self) -> None:
-        """Save what happened; several things that happen together are saved together."""
-        if self._saving is None and not self.dismantled.is_set():
-            self._saving = asyncio.get_running_loop().call_later(_SAVE_SOON_S, self._save)
-
-    def _raise_fence(self, token: int) -> None:
-        if token > self._state.token:
-            self._state.token = token
-            self._write("fence-not-written", lambda: self._file.raise_fence(token))
-
-    def _write(self, fault: str, write: Callable[[], None]) -> None:
-        """Write; on a full disk once more with the reserve spent; then go on without, and say so."""
-        try:
-            write()
-        except OSError:
-            self._reserve.spend()
-            try:
-                write()
-            except OSError as error:
-                if fault not in self._faults:
-                    self._say(fault, error=str(error))
-                self._faults[fault] = f"{fault}: {error}"
-                return
-        else:
-            self._reserve.fill()
-        self._faults.pop(fault, None)
+        self._kept.write("gateway-not-written", lambda: self._gateway.show(table))
 
     def _hint(self, subject: str) -> None:
         for each in tuple(self._watchers):
