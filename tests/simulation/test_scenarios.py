@@ -23,7 +23,7 @@ from lamplighter.testing.scenarios import (
 
 
 def test_crash_during_a_rollout() -> None:
-    """A replica that dies while a release rolls out is replaced, and the rollout goes on when facts are back."""
+    """A replica that dies while a release rolls out is replaced, and the rollout goes on."""
     scenario("crash during a rollout").given(search=3, release="r2").at(20, crash("search/1")).at(
         21, silence(HEALTH, for_s=30)
     ).then(never(below=2), eventually(release="r2", replicas=3, within_s=150))
