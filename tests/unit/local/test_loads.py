@@ -1,7 +1,8 @@
 """Counters become rates."""
 
+from lamplighter.model.facts import Load, Phase, Replica
 from lamplighter.targets.local.gateway.statistics import Answers, Reading, ServiceReading
-from lamplighter.targets.local.loads import Loads
+from lamplighter.targets.local.loads import Loads, with_cpu
 
 
 def reading(answers: int, failed: int = 0, in_flight: int = 0) -> Reading:
@@ -38,3 +39,13 @@ def test_two_looks_at_once_do_not_make_a_rate_of_nothing() -> None:
     loads.since_last(reading(100), 11.0)
     load = loads.since_last(reading(100, in_flight=3), 11.01)["web"]
     assert (100.0, 3) == (load.rate_per_s, load.in_flight)
+
+
+def test_cores_are_those_of_all_replicas_together() -> None:
+    """What is known is added up; a workload of which nothing is known has none, not zero."""
+    used = [0.5, 0.25, None]
+    replicas = [
+        Replica(id=f"web-{n}", workload="web", release="r", phase=Phase.RUNNING, started_at=0, cpu=cpu)
+        for n, cpu in enumerate(used)
+    ]
+    assert {"web": Load(cpu=0.75), "idle": Load()} == with_cpu({"idle": Load()}, replicas)

@@ -1,6 +1,10 @@
 """From what the gateway has counted to what each workload is asked to do now. Pure but for its memory."""
 
-from lamplighter.model.facts import Load
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from lamplighter.model.facts import Load, Replica
 from lamplighter.model.value import Instant
 from lamplighter.targets.local.gateway.statistics import Latency, Reading, ServiceReading
 
@@ -28,6 +32,23 @@ class Loads:
         }
         self._at, self._before = now, reading.services
         return self._loads
+
+
+def with_cpu(loads: Mapping[str, Load], replicas: Iterable[Replica]) -> dict[str, Load]:
+    """Return the loads with the cores that each workload's replicas use together, where that is known."""
+    cores: dict[str, float] = {}
+    for each in replicas:
+        if each.cpu is not None:
+            cores[each.workload] = cores.get(each.workload, 0.0) + each.cpu
+    names = sorted({*loads, *cores})
+    return {
+        name: msgspec.structs.replace(loads.get(name, Load()), cpu=_rounded(cores.get(name)))
+        for name in names
+    }
+
+
+def _rounded(cores: float | None) -> float | None:
+    return None if cores is None else round(cores, 3)
 
 
 def _load(now: ServiceReading, before: ServiceReading | None, passed_s: float) -> Load:

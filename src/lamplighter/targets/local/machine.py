@@ -6,6 +6,7 @@ Cheap: one small file per process and reading, and a full search for members onl
 import os
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from lamplighter.model.facts import Machine
 
@@ -13,6 +14,7 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 MEMBERS_KEPT_S = 5.0
 """How long it is remembered which processes a replica has: new workers are rare."""
+INTERVAL_MIN_S = 0.25
 _SESSION, _USER_TICKS, _SYSTEM_TICKS, _RSS_PAGES = 3, 11, 12, 21
 
 
@@ -28,13 +30,19 @@ def machine(folder: Path) -> Machine:
     )
 
 
+class _Used(NamedTuple):
+    at: float
+    seconds: float
+    cores: float | None
+
+
 class Usage:
     """Memory and processor time of replicas, each with all processes of its session."""
 
     def __init__(self) -> None:
         self._members: dict[int, list[int]] = {}
         self._searched = float("-inf")
-        self._before: dict[int, tuple[float, float]] = {}
+        self._before: dict[int, _Used] = {}
 
     def read(self, pids: list[int]) -> dict[int, tuple[int, float | None]]:
         """Return memory in bytes and cores used since the last reading, by the replica's pid.
@@ -46,22 +54,24 @@ class Usage:
         if now - self._searched > MEMBERS_KEPT_S or set(pids) - set(self._members):
             self._members, self._searched = _sessions(set(pids)), now
         found: dict[int, tuple[int, float | None]] = {}
-        cpu: dict[int, tuple[float, float]] = {}
+        before, self._before = self._before, {}
         for pid in pids:
             stats = {each: stat for each in self._members[pid] if (stat := _stat(each)) is not None}
             if pid not in stats:
                 continue
             used = sum(int(each[_USER_TICKS]) + int(each[_SYSTEM_TICKS]) for each in stats.values())
-            cpu[pid] = (now, used / TICKS_PER_S)
-            found[pid] = (_memory(stats), _cores(self._before.get(pid), cpu[pid]))
-        self._before = cpu
+            self._before[pid] = _since(before.get(pid), now, used / TICKS_PER_S)
+            found[pid] = (_memory(stats), self._before[pid].cores)
         return found
 
 
-def _cores(before: tuple[float, float] | None, after: tuple[float, float]) -> float | None:
-    if before is None or after[0] <= before[0]:
-        return None
-    return round(max(0.0, after[1] - before[1]) / (after[0] - before[0]), 3)
+def _since(before: _Used | None, now: float, seconds: float) -> _Used:
+    """Over less than INTERVAL_MIN_S a clock of 10 ms says little: the last figure stands."""
+    if before is None:
+        return _Used(now, seconds, None)
+    if now - before.at < INTERVAL_MIN_S:
+        return before
+    return _Used(now, seconds, round(max(0.0, seconds - before.seconds) / (now - before.at), 3))
 
 
 def _memory(stats: dict[int, list[str]]) -> int:

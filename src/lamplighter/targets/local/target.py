@@ -21,7 +21,7 @@ from lamplighter.targets.local import environment, seen, wishes
 from lamplighter.targets.local.client import Client
 from lamplighter.targets.local.gateway.admin import GatewayUnavailableError
 from lamplighter.targets.local.gateway.statistics import Reading, read
-from lamplighter.targets.local.loads import Loads
+from lamplighter.targets.local.loads import Loads, with_cpu
 from lamplighter.targets.local.logs import lines
 from lamplighter.targets.local.machine import Usage, machine
 from lamplighter.targets.local.missing import missing
@@ -78,7 +78,7 @@ class LocalTarget:
             wall=scope.wall,
             sources=dict(self._sources),
             replicas=replicas,
-            loads=self._loads.since_last(reading, scope.now) if reading else {},
+            loads=with_cpu(self._loads.since_last(reading, scope.now) if reading else {}, replicas),
             shares=known.shares,
             machine=machine(self._state_dir),
             configured=known.configured,
