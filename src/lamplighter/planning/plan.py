@@ -122,7 +122,13 @@ class _Preview:
                 raise UserError(answer.detail or "the intent was refused", code=answer.code)
 
     def _take(self, result: Result) -> bool:
-        """Write down what was decided and make it true; return whether anything was."""
+        """Write down what was decided and make it true; return whether anything was.
+
+        What was decided before and is tried again is made true too, but is no step of this plan.
+        """
+        for each in result.retries:
+            again = self._history.pending[each].decision.chosen.action
+            self._inputs = replace(self._inputs, facts=effect(again, self._inputs.facts, self._inputs.now))
         fresh = [self._note(each) for each in result.decisions]
         return any(fresh) or bool(self._history.pending)
 
@@ -167,8 +173,8 @@ class _Preview:
 
     def _later(self, result: Result, now: Instant) -> Inputs:
         """Return what the next pass sees: what was applied has worked, what was asked is allowed."""
-        acted = [each for each in result.decisions if each.state == "act"]
-        outcomes = tuple(Outcome(action=each.id, state="done", at=now) for each in acted)
+        acted = [each.id for each in result.decisions if each.state == "act"]
+        outcomes = tuple(Outcome(action=each, state="done", at=now) for each in (*acted, *result.retries))
         asked = [each for each in result.decisions if each.state == "asked"]
         allowed = tuple(
             Approve(id=f"preview-{each.id}", action=each.id, by="preview", at=now) for each in asked

@@ -10,6 +10,9 @@ from lamplighter.spec.prototype import guess, system_name
 FASTAPI = "from fastapi import FastAPI\napp = FastAPI()\n"
 FLASK = "from flask import Flask\napp = Flask(__name__)\n"
 DJANGO = "from django.core.asgi import get_asgi_application as g\napplication = g()\n"
+STREAMLIT = (
+    "python -m streamlit run page.py --server.port $PORT --server.address 127.0.0.1 --server.headless true"
+)
 BARE = "class A:\n    async def __call__(self, scope, receive, send): ...\napp = A()\n"
 MAIN = "if __name__ == '__main__':\n"
 WAYS: dict[str, tuple[dict[str, str], str, str]] = {
@@ -53,9 +56,7 @@ WAYS: dict[str, tuple[dict[str, str], str, str]] = {
         "python -m waitress --host 127.0.0.1 --port $PORT app:app",
     ),
     "script": (
-        {
-            "serve.py": f"from http.server import HTTPServer\n{MAIN}    HTTPServer(('', 1), None).serve_forever()\n"
-        },
+        {"serve.py": f"import http.server as h\n{MAIN}    h.HTTPServer(('', 1), None).serve_forever()\n"},
         "command",
         "python serve.py",
     ),
@@ -73,8 +74,7 @@ WAYS: dict[str, tuple[dict[str, str], str, str]] = {
     "streamlit": (
         {"page.py": "import streamlit as st\n"},
         "command",
-        "python -m streamlit run page.py --server.port $PORT --server.address 127.0.0.1"
-        " --server.headless true",
+        STREAMLIT,
     ),
     "gradio": (
         {"ui.py": "import gradio\n"},
