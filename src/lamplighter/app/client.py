@@ -73,6 +73,8 @@ class Client:
             status, rest = self._head(stream)
             if status >= 400:  # noqa: PLR2004 - HTTP
                 _raise_for(Response(status, rest + b"".join(self._chunks(stream))))
+            *whole, rest = rest.split(b"\n")
+            yield from whole
             for chunk in self._chunks(stream):
                 *whole, rest = (rest + chunk).split(b"\n")
                 yield from whole

@@ -47,6 +47,8 @@ ERRORS = {
     "no-policy": "The policy file cannot be read.",
     "no-spec": "There is no spec here. `lamp init` writes a first one from what it finds.",
     "not-on-this-target": "The target cannot run this part of the spec yet. The rest is run.",
+    "not-readable": "A file or folder cannot be read by this user.",
+    "spec-exists": "There is a lamp.yaml already. `lamp init --force` overwrites it.",
     "not-settled": "The wait was over before all was as wanted. The maintainer goes on with it.",
     "not-writable": "The file cannot be written.",
     "not-yet": "The loop has not taken the request yet; it may be busy. Asking again is safe.",

@@ -18,15 +18,19 @@ from lamplighter.model.passes import Inputs
 from lamplighter.model.system import System
 from lamplighter.model.value import Value
 from lamplighter.planning import plan, possible
-from lamplighter.targets.local.releases import ReleaseStore, cut, identify
+from lamplighter.targets.local.releases import PLAN_FORMAT, ReleaseStore, cut, identify
 
 Say = Callable[[str], None]
 RELEASES = "releases"
 
 
 class Planned(Value):
-    """A plan with the system it is for: what `lamp plan --out` writes and `lamp apply` reads."""
+    """A plan with the system it is for: what `lamp plan --out` writes and `lamp apply` reads.
 
+    `format` comes first in the file, so that a plan is told from the files of a release.
+    """
+
+    format: str
     plan: Plan
     system: System
 
@@ -50,7 +54,7 @@ def make_plan(project: Project) -> Planned:
     up = Up(id="plan", system=project.system, releases=releases)
     inputs = Inputs(now=clock.now(), facts=facts, intents=(up,))
     made = plan(step, history, inputs, missing=left_out, places=project.places)
-    return Planned(plan=made, system=system)
+    return Planned(format=PLAN_FORMAT, plan=made, system=system)
 
 
 def cut_releases(project: Project, planned: Planned, say: Say) -> None:

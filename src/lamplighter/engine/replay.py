@@ -5,20 +5,20 @@ Under another policy the facts stay as they were recorded, so from the first dif
 have gone another way; each difference says whether it is the first for its subject. Pure.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 import msgspec
 
 from lamplighter.engine.deciding import Step, canonical, decide
-from lamplighter.model.actions import Outcome
+from lamplighter.model.actions import Configure, Outcome
 from lamplighter.model.decisions import Decision
 from lamplighter.model.errors import UserError
 from lamplighter.model.history import History
 from lamplighter.model.intents import Intent, Up
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.system import System
-from lamplighter.model.value import Instant, Value, encode
+from lamplighter.model.value import Instant, Value, digest, encode
 from lamplighter.ports import Recorded, Recordings
 
 Policy = Callable[[System], System]
@@ -155,10 +155,13 @@ def differences(
     other: History | None = None
     given: tuple[Outcome, ...] = ()
     differed: set[str] = set()
+    stands_for: dict[str, str] = {}
     for recorded, before, was in _again(recordings, step, first, last):
         if other is None:
             other = _under(before, policy)
-        inputs = _inputs_under(recorded.inputs, policy, other, given)
+        stands_for |= _digests(before, recorded.inputs, policy)
+        inputs = _configured_under(recorded.inputs, stands_for)
+        inputs = _inputs_under(inputs, policy, other, given)
         other, would = decide(step, other, inputs)
         own = {each.id for each in would.decisions} - {each.id for each in was.decisions}
         given = tuple(_accepted(each, inputs.now) for each in sorted(own))
@@ -205,6 +208,20 @@ def _inputs_under(inputs: Inputs, policy: Policy, history: History, given: tuple
     return canonical(msgspec.structs.replace(inputs, intents=intents, outcomes=(*known, *given)))
 
 
+def _digests(before: History, inputs: Inputs, policy: Policy) -> dict[str, str]:
+    """Return for the digest of each recorded system the digest of what the policy makes of it."""
+    asked = [each.system for each in inputs.intents if isinstance(each, Up)]
+    systems = [*asked, *([before.system] if before.system is not None else [])]
+    return {digest(each): digest(canonical(policy(each))) for each in systems}
+
+
+def _configured_under(inputs: Inputs, stands_for: Mapping[str, str]) -> Inputs:
+    """Take a target that was configured with a recorded system to be so with what the policy made of it."""
+    configured = stands_for.get(inputs.facts.configured, inputs.facts.configured)
+    facts = msgspec.structs.replace(inputs.facts, configured=configured)
+    return msgspec.structs.replace(inputs, facts=facts)
+
+
 def _intent_under(intent: Intent, policy: Policy) -> Intent:
     if isinstance(intent, Up):
         return msgspec.structs.replace(intent, system=policy(intent.system), basis="")
@@ -234,4 +251,8 @@ def _compared(recorded: Recorded, was: Result, would: Result) -> Iterator[Differ
 
 
 def _essence(decision: Decision | None) -> bytes:
-    return b"" if decision is None else encode((decision.chosen.action, decision.state))
+    """Return what is done; a gateway set as the spec says is the same under any spec."""
+    if decision is None:
+        return b""
+    action = decision.chosen.action
+    return encode(("configure" if isinstance(action, Configure) else action, decision.state))

@@ -21,6 +21,11 @@ SIZE_MAX_BYTES = 2 * 1024**3
 """A larger tree is refused: it most often holds data or weights, which do not belong in a release."""
 
 ALWAYS_LEFT_OUT = frozenset({".git", ".venv", "venv", "__pycache__", "node_modules", ".lamp", ".mypy_cache"})
+SPEC = "lamp.yaml"
+"""What it says of a workload is part of the release by itself; its text is not, so that a changed bound on
+replicas is no new release."""
+PLAN_FORMAT = "lamplighter-plan-1"
+_PLAN_BEGINS = f'{{"format":"{PLAN_FORMAT}"'.encode()
 GIT_TIMEOUT_S = 30
 ATTEMPTS = 3
 
@@ -128,8 +133,17 @@ def _listed_by_git(folder: Path) -> list[Path] | None:
 
 
 def _is_part(place: Path) -> bool:
-    """Leave out what git lists but is gone, and folders (submodules)."""
-    return place.is_symlink() or place.is_file()
+    """Leave out what git lists but is gone, folders (submodules), the spec, and plans written beside it."""
+    if place.is_symlink():
+        return True
+    return place.is_file() and place.name != SPEC and not _is_plan(place)
+
+
+def _is_plan(place: Path) -> bool:
+    if place.suffix != ".json":
+        return False
+    with place.open("rb") as file:
+        return file.read(len(_PLAN_BEGINS)) == _PLAN_BEGINS
 
 
 def _patterns(ignore: Path) -> list[str]:

@@ -1,0 +1,170 @@
+"""What the command does with a system that runs: deploy, look, plan again, go back, take down."""
+
+import os
+import signal
+import sqlite3
+import time
+from contextlib import closing
+
+import pytest
+from tests.acceptance.cli.conftest import Prototype
+
+EXIT_USER, EXIT_CHANGES = 2, 3
+
+
+@pytest.fixture
+def running(prototype: Prototype) -> Prototype:
+    """Return a prototype that is up."""
+    ran = prototype.lamp("up", "-d", "-y")
+    assert 0 == ran.code, ran.err + ran.out
+    return prototype
+
+
+def test_up_serves_and_a_second_up_changes_nothing(running: Prototype) -> None:
+    """After `up` the gateway answers; the same spec again is no change, and keeps the same processes."""
+    assert "one" == running.get()
+    before = running.pids()
+    assert 0 == running.lamp("plan").code
+    assert 0 == running.lamp("up", "-d", "-y").code
+    assert before == running.pids()
+
+
+def test_new_release_and_rollback(running: Prototype) -> None:
+    """A changed spec rolls out a new release, and `rollback` brings the old one back."""
+    running.edit("WORD: one", "WORD: two")
+    assert 0 == running.lamp("up", "-d", "-y").code
+    assert "two" == running.get()
+    ran = running.lamp("rollback", "web", "--json")
+    assert 0 == ran.code, ran.err
+    assert "one" == running.get()
+    assert ran.json["from"] != ran.json["to"]
+
+
+def test_release_does_not_follow_the_working_tree(running: Prototype) -> None:
+    """A replica that restarts gets its own release's code, not the file as edited since."""
+    place = running.folder / "app.py"
+    place.write_text(place.read_text().replace("WORD.encode()", "b'edited'"))
+    os.kill(running.pids()[0], signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while len(running.pids()) < 2 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert {"one"} == {running.get() for _ in range(20)}
+
+
+def test_release_that_never_starts_is_given_up(running: Prototype) -> None:
+    """A release that crashes at its start is rolled back by itself, and the stable one serves throughout."""
+    place = running.folder / "app.py"
+    place.write_text("raise SystemExit('broken on purpose')\n")
+    ran = running.lamp("up", "-d", "-y", "--wait", "60")
+    assert 7 == ran.code, ran.out
+    assert "rollout-failed" in ran.err
+    assert "one" == running.get()
+
+
+def test_plan_is_refused_once_the_facts_have_changed(running: Prototype) -> None:
+    """`apply` carries out a plan only while its facts hold; exit code 3 otherwise, and nothing is done."""
+    running.edit("WORD: one", "WORD: two")
+    assert EXIT_CHANGES == running.lamp("plan", "--out", "plan.json").code
+    os.kill(running.pids()[0], signal.SIGKILL)
+    time.sleep(3)
+    ran = running.lamp("apply", "plan.json")
+    assert EXIT_CHANGES == ran.code, ran.out + ran.err
+    assert "one" == running.get()
+
+
+def test_plan_that_still_holds_is_applied(running: Prototype) -> None:
+    """A plan written to a file is carried out by `apply`."""
+    running.edit("WORD: one", "WORD: two")
+    running.lamp("plan", "--out", "plan.json")
+    ran = running.lamp("apply", "plan.json")
+    assert 0 == ran.code, ran.err
+    assert "two" == running.get()
+
+
+def test_maintainer_is_taken_up_again(running: Prototype) -> None:
+    """After kill -9 of the maintainer traffic goes on, `status` says so, and `up` adopts what runs."""
+    before = running.pids()
+    os.kill(running.status()["holder"]["pid"], signal.SIGKILL)
+    assert "one" == running.get()
+    assert "without a maintainer" in running.lamp("status").out
+    assert 0 == running.lamp("up", "-d", "-y").code
+    assert (before, True) == (running.pids(), running.status()["live"])
+
+
+def test_changed_bounds_are_no_new_release(running: Prototype) -> None:
+    """More replicas in the spec start more of the same release, and those that run stay."""
+    before = running.pids()
+    running.edit("min: 2", "min: 3")
+    assert 0 == running.lamp("up", "-d", "-y").code
+    assert (3, True) == (len(running.pids()), set(before) <= set(running.pids()))
+
+
+def test_logs_show_what_replicas_wrote(running: Prototype) -> None:
+    """`logs` prints lines with the replica that wrote them."""
+    running.get("/marker")
+    lines = running.lamp("logs", "web").out.splitlines()
+    assert any("asked for /marker" in each and each.startswith("web-") for each in lines)
+
+
+def test_action_is_explained(running: Prototype) -> None:
+    """`explain` tells controller, reason, contract and outcome of an action found in the ledger."""
+    entries = [line for line in running.lamp("ledger").out.splitlines() if "start 2 of web" in line]
+    action = entries[0].split()[3]
+    out = running.lamp("explain", action).out
+    assert all(each in out for each in ("because", "gain", "undo", "expects", "outcome", "ended"))
+
+
+def test_ledger_verifies_and_shows_a_change(running: Prototype) -> None:
+    """The chain is whole; an edited entry is found by number."""
+    assert 0 == running.lamp("ledger", "--verify").code
+    store = running.state / f"cli-{running.port}" / "ledger.sqlite"
+    with closing(sqlite3.connect(store)) as database:
+        database.execute("DROP TRIGGER entries_stand")
+        database.execute("UPDATE entries SET subject = 'x' WHERE number = 3")
+        database.commit()
+    ran = running.lamp("ledger", "--verify", "--json")
+    assert (1, 3) == (ran.code, ran.json["damage"]["number"])
+
+
+def test_replay_makes_every_decision_again(running: Prototype) -> None:
+    """Each recorded decision comes out the same; another policy shows what it would have changed."""
+    ran = running.lamp("replay", "--json")
+    assert (0, True) == (ran.code, ran.json["exact"])
+    assert ran.json["report"]["decisions"] >= 3
+    (running.folder / "policy.yaml").write_text("services: {web: {replicas: {min: 3}}}\n")
+    other = running.lamp("replay", "--policy", "policy.yaml", "--json")
+    assert EXIT_CHANGES == other.code
+    would = [each["would"]["chosen"]["action"] for each in other.json["differences"] if each["would"]]
+    assert 3 in [each.get("replicas") for each in would]
+
+
+def test_approval_is_asked_for_and_given(running: Prototype) -> None:
+    """With approvals below the blast radius, ending replicas waits for `lamp approve`."""
+    running.edit("services:\n", "approvals: {above: {blast_radius: 10%}}\nservices:\n")
+    running.edit("min: 2, max: 4", "min: 1, max: 1")
+    assert 0 == running.lamp("up", "-d", "-y", "--wait", "40").code
+    asked = running.status()["asked"]
+    assert 1 == len(asked)
+    assert 0 == running.lamp("approve", asked[0]["id"]).code
+    deadline = time.monotonic() + 30
+    while running.status()["asked"] and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert EXIT_USER == running.lamp("approve", asked[0]["id"]).code
+
+
+def test_down_leaves_nothing_and_is_repeatable(running: Prototype) -> None:
+    """After `down` no replica lives and the port is free; a second `down` is no error; `up` works again."""
+    pids = running.pids()
+    assert 0 == running.lamp("down").code
+    assert [] == [each for each in pids if _lives(each)]
+    assert 0 == running.lamp("down").code
+    assert 0 == running.lamp("up", "-d", "-y").code
+    assert "one" == running.get()
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
