@@ -8,9 +8,11 @@ import time
 import urllib.request
 from pathlib import Path
 
+import pytest
 from tests.acceptance.local.site import SECRET, Site, find, on_a_site
 
-from lamplighter.model.actions import Dismantle, Scale
+from lamplighter.model.actions import Dismantle, Outcome, Scale
+from lamplighter.model.errors import EnvironmentFault
 from lamplighter.model.facts import Phase
 
 
@@ -209,3 +211,28 @@ async def test_dismantling_nothing_is_done(site: Site) -> None:
     """Where nothing is, dismantling is done at once and starts nothing."""
     assert "done" == (await site.act(Dismantle(system="trial"))).state
     assert not (site.folder / "supervisor").exists()
+
+
+@on_a_site
+async def test_a_state_folder_that_cannot_be_written_is_refused(site: Site) -> None:
+    """Nothing is started, and the variable that moves the folder is named."""
+    site.folder.rmdir()
+    site.folder.touch()
+    with pytest.raises(EnvironmentFault) as fault:
+        await site.target._client.ensure()
+    assert ("state-not-writable", True) == (fault.value.code, "LAMP_STATE_DIR" in fault.value.mend)
+    assert ("refused", "state-not-writable") == _said(await site.configured())
+
+
+@on_a_site
+async def test_a_long_path_is_no_obstacle(site: Site) -> None:
+    """Sockets work in a state folder whose path is longer than a socket's may be."""
+    site.folder = site.folder / ("deep" * 40)
+    site.folder.mkdir()
+    site.target = site.new_target()
+    (web,) = await site.serving()
+    assert web == (await asyncio.to_thread(get, site))["replica"]
+
+
+def _said(outcome: Outcome) -> tuple[str, str]:
+    return outcome.state, outcome.code
