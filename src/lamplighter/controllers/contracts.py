@@ -36,6 +36,8 @@ SHIFT_DEADLINE_S = 15.0
 """The gateway takes a new share in milliseconds; the rest is for late facts."""
 DISMANTLE_DEADLINE_S = 60.0
 SHARE_DIGITS = 4
+SHARE_TOLERANCE = 0.005
+"""A gateway may round weights to whole percents or so."""
 
 
 class Why(Value):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from math import ceil
 from typing import NamedTuple
 
-from lamplighter.controllers.contracts import SHARE_DIGITS
+from lamplighter.controllers.contracts import SHARE_DIGITS, SHARE_TOLERANCE
 from lamplighter.controllers.survey import Survey
 from lamplighter.model.history import RolloutState, WorkloadHistory
 from lamplighter.model.system import Service
@@ -19,6 +19,10 @@ EPSILON = 1e-6
 
 LOST_AFTER_S = 10.0
 """For how long nothing of a release must have served before its traffic is taken from it."""
+
+
+ROUNDING_MAX = 0.3
+"""No more than this part of a replica is put down to rounding, however many there are."""
 
 
 class Numbers(NamedTuple):
@@ -141,8 +145,11 @@ def numbers(memory: WorkloadHistory, service: Service, survey: Survey, capacity:
 
 
 def replicas_for(share: float, total: int) -> int:
-    """Return how many of `total` replicas a share of the traffic needs."""
-    return ceil(share * total - EPSILON)
+    """Return how many of `total` replicas a share of the traffic needs.
+
+    A gateway's rounding of the share (and float dust) never asks for one more.
+    """
+    return ceil(share * total - min(ROUNDING_MAX, SHARE_TOLERANCE * total) - EPSILON)
 
 
 def _side(memory: WorkloadHistory, survey: Survey, workload: str, release: str) -> Side:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from lamplighter.controllers import contracts
 from lamplighter.controllers.configure import configured
+from lamplighter.controllers.contracts import SHARE_TOLERANCE
 from lamplighter.controllers.kinds import finding
 from lamplighter.controllers.numbers import Numbers, active, numbers, replicas_for, step_share, steps
 from lamplighter.controllers.survey import Survey
@@ -169,7 +170,7 @@ def progress(memory: WorkloadHistory, service: Service, survey: Survey, history:
         return _with(memory, replace(state, verdict="failed", reason=reason, ended_at=survey.now))
     share = survey.facts.shares.get(service.name, {}).get(state.candidate, 0.0)
     if not state.stable:
-        first = survey.ready(service.name, state.candidate) > 0 and share >= 1.0
+        first = survey.ready(service.name, state.candidate) > 0 and share >= 1 - SHARE_TOLERANCE
         return promoted(memory, state, survey.now) if first else memory
     return _stepped(memory, state, service, survey, share)
 
@@ -230,7 +231,7 @@ def _stepped(
     enough = survey.ready(service.name, state.candidate) >= needed
     short = None if enough or share <= 0 else state.shortfall_since or survey.now
     state = replace(state, shortfall_since=short)
-    if share < goal - 1e-4 or not enough:
+    if share < goal - SHARE_TOLERANCE or not enough:
         return _with(memory, replace(state, step_since=None))
     if last:
         return promoted(memory, state, survey.now)

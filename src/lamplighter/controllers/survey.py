@@ -83,11 +83,12 @@ _NONE = Standing()
 class Motion:
     """What is under way: replicas that are being started or stopped by actions not yet verified."""
 
-    __slots__ = ("actions", "coming", "leaving", "subjects")
+    __slots__ = ("actions", "coming", "leaving", "lingering", "subjects")
 
     def __init__(self, pending: Mapping[str, Pending], seen: Mapping[str, Replica]) -> None:
         self.coming: dict[tuple[str, str], list[str]] = {}
         self.leaving: set[str] = set()
+        self.lingering: dict[tuple[str, str], int] = {}
         self.subjects: set[str] = set()
         self.actions: dict[str, Action] = {}
         for each in pending.values():
@@ -99,10 +100,19 @@ class Motion:
         self.actions[subject] = action
         if isinstance(action, Scale):
             self._expect(pending, (action.workload, action.release), action.starts, seen)
-            self.leaving.update(action.stops)
+            self._let_go(pending, (action.workload, action.release), action.stops, seen)
         elif isinstance(action, Replace):
             self._expect(pending, (action.workload, action.release), (action.start,), seen)
-            self.leaving.add(action.replica)
+            self._let_go(pending, (action.workload, action.release), (action.replica,), seen)
+
+    def _let_go(
+        self, pending: Pending, release: tuple[str, str], stops: Iterable[str], seen: Mapping[str, Replica]
+    ) -> None:
+        """Note what is to be stopped; it lingers until the target has said that it got the order."""
+        self.leaving.update(stops)
+        if pending.state == "decided":
+            live = sum(each in seen and seen[each].live for each in stops)
+            self.lingering[release] = self.lingering.get(release, 0) + live
 
     def _expect(
         self, pending: Pending, release: tuple[str, str], starts: Iterable[str], seen: Mapping[str, Replica]
@@ -183,6 +193,10 @@ class Survey:
     def count(self, workload: str, release: str) -> int:
         """Return how many live once all that is under way has happened."""
         return len(self.staying(workload, release)) + len(self.coming(workload, release))
+
+    def lingering(self, workload: str, release: str) -> int:
+        """Return how many live ones were ordered to stop, by orders that the target has not confirmed."""
+        return self.motion.lingering.get((workload, release), 0)
 
     def ready(self, workload: str, release: str = "") -> int:
         """Return how many live replicas pass their checks, of one release or of the workload."""

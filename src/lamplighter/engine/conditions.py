@@ -3,6 +3,7 @@
 Three answers: True, False, and None for "cannot be told", which is neither.
 """
 
+from lamplighter.controllers.contracts import SHARE_TOLERANCE
 from lamplighter.controllers.survey import Survey
 from lamplighter.model.actions import (
     Broken,
@@ -16,9 +17,6 @@ from lamplighter.model.actions import (
     Shares,
 )
 from lamplighter.model.facts import HEALTH, PROCESSES, Phase
-
-SHARE_TOLERANCE = 0.005
-"""A gateway may round weights to whole percents or so."""
 
 
 def holds(condition: Condition, survey: Survey) -> bool | None:

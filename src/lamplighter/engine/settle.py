@@ -32,14 +32,15 @@ def settle(proposals: list[Proposal], history: History, survey: Survey) -> tuple
     1. Lower priority numbers win; within one, the order of controllers' and subjects' names.
     2. A proposal loses if one that was settled before it claims the same subject or replica.
     3. A number that is settled anew overtakes the pending action on the same number; so do new shares.
-    4. Anything else on a subject that has an action under way waits for it.
-    5. One that a person was asked about, and whose facts have not changed, stays exactly as it was.
+    4. Replicas beyond `max` and `surge` are not started, whoever wants them.
+    5. Anything else on a subject that has an action under way waits for it.
+    6. One that a person was asked about, and whose facts have not changed, stays exactly as it was.
 
     Returns:
         In the order in which they were settled; losers stand with the decision that they lost to.
     """
     claimed: dict[str, int] = {}
-    pending = _by_subject(history)
+    pending, room = _by_subject(history), _Room(history, survey)
     winners: list[tuple[Proposal, tuple[str, ...]]] = []
     losers: dict[int, list[Lost]] = {}
     for proposal in sorted(proposals, key=_rank):
@@ -58,6 +59,12 @@ def settle(proposals: list[Proposal], history: History, survey: Survey) -> tuple
         for each in overtakes:
             overtaken = history.pending[each].decision.chosen.action
             proposal = carried(proposal, overtaken, survey)  # noqa: PLW2901
+        first_in = room.taken_by(proposal, len(winners))
+        if first_in is not None:
+            if first_in >= 0:
+                reason = f"{winners[first_in][0].controller} took the last room within max and surge first"
+                losers.setdefault(first_in, []).append(Lost(proposal=proposal, reason=reason))
+            continue
         claimed.update(dict.fromkeys(claims, len(winners)))
         winners.append((proposal, overtakes))
     naming = _Names(history)
@@ -83,6 +90,52 @@ def _claims(proposal: Proposal) -> Iterator[str]:
             yield f"replica {replica}"
         case Forget(replicas=replicas):
             yield from (f"record {each}" for each in replicas)
+
+
+class _Room:
+    """How many more replicas of each workload may live, counting all that is settled already."""
+
+    def __init__(self, history: History, survey: Survey) -> None:
+        self._history = history
+        self._survey = survey
+        self._left: dict[str, int] = {}
+        self._last: dict[str, int] = {}
+
+    def taken_by(self, proposal: Proposal, rank: int) -> int | None:
+        """Take room for what a proposal starts, or return who took the last of it (-1: nobody did)."""
+        action = proposal.action
+        if not isinstance(action, Scale) or not action.starts:
+            return None
+        more = self._more(proposal, action)
+        name = action.workload
+        if name not in self._left:
+            self._left[name] = self._free(name)
+        if more > 0 and more > self._left[name]:
+            return self._last.get(name, -1)
+        self._left[name] -= more
+        self._last[name] = rank
+        return None
+
+    def _free(self, name: str) -> int:
+        system = self._history.system
+        service = system.services.get(name) if system else None
+        if service is None:
+            return 0
+        memory = self._history.workloads[name]
+        releases = {*memory.wanted, *self._survey.releases(name)}
+        used = sum(self._size(name, release) for release in releases)
+        return service.replicas.max + service.rollout.surge - used
+
+    def _more(self, proposal: Proposal, action: Scale) -> int:
+        """A repair's successor is one more; what was missing is settled already."""
+        if proposal.controller in OWNERS:
+            return action.replicas - self._size(action.workload, action.release)
+        return len(action.starts) if proposal.subject != f"{action.workload}/{action.release}" else 0
+
+    def _size(self, name: str, release: str) -> int:
+        """What is ordered to stop takes room until the target has said that it got the order."""
+        there = self._survey.count(name, release) + self._survey.lingering(name, release)
+        return max(self._history.workloads[name].wanted.get(release, 0), there)
 
 
 def _by_subject(history: History) -> dict[str, list[Decision]]:

@@ -58,7 +58,7 @@ def step(history: History, inputs: Inputs) -> tuple[History, Result]:
         findings=found,
         answers=_approvals(answers, inputs.intents, history),
         closed=(*refused, *verified.closed, *overtaken),
-        retries=verified.retries,
+        retries=tuple(each for each in verified.retries if each in history.pending),
     )
 
 
