@@ -9,7 +9,7 @@ from lamplighter.adapters.secrets import LocalSecrets
 from lamplighter.model.errors import EnvironmentFault, UserError
 from lamplighter.model.release import Release
 from lamplighter.model.system import Python, Run, SecretSource, Service
-from lamplighter.targets.local.releases import ReleaseStore, cut, launch
+from lamplighter.targets.local.releases import PLAN_FORMAT, ReleaseStore, cut, identify, launch
 
 
 def quiet(_: str) -> None:
@@ -124,6 +124,24 @@ def test_missing_lock_file_is_a_user_error(source: Path, store: ReleaseStore) ->
         cut_here(command(python=Python(requirements="uv.lock")), source, store)
     assert caught.value.code == "no-lock-file"
     assert list(store.environments.iterdir()) == []
+
+
+def test_uv_lock_without_its_project_is_a_user_error(source: Path, store: ReleaseStore) -> None:
+    """A uv.lock is of use only with the pyproject.toml that it was made from."""
+    (source / "uv.lock").write_text("version = 1\n")
+    with pytest.raises(UserError, match="pyproject") as caught:
+        identify(command(python=Python(requirements="uv.lock")), source, LocalSecrets(store.root, {}))
+    assert caught.value.code == "no-lock-file"
+
+
+def test_spec_and_plans_are_no_part_of_a_release(source: Path, store: ReleaseStore) -> None:
+    """A spec edited or a plan written beside the sources makes no new release; other JSON does."""
+    first = cut_here(command(), source, store)
+    (source / "lamp.yaml").write_text("version: 1\n")
+    (source / "plan.json").write_text(f'{{"format":"{PLAN_FORMAT}","plan":{{}}}}')
+    assert cut_here(command(), source, store) == first
+    (source / "data.json").write_text('{"format":"other"}')
+    assert cut_here(command(), source, store) != first
 
 
 def test_environment_is_built_once_and_shared(source: Path, store: ReleaseStore) -> None:

@@ -38,7 +38,7 @@ def environment_digest(python: Python, tree: Path, *, serves_asgi: bool) -> str:
     whole = hashlib.blake2b(lock.read_bytes(), digest_size=8)
     whole.update("\n".join(parts).encode())
     if lock.name == "uv.lock":
-        whole.update((lock.parent / "pyproject.toml").read_bytes())
+        whole.update(_beside(lock).read_bytes())
     return whole.hexdigest()
 
 
@@ -108,6 +108,17 @@ def _lock(python: Python, tree: Path) -> Path:
             mend="add the file to git (or take it out of .lampignore), or correct the name in lamp.yaml",
         )
     return lock
+
+
+def _beside(lock: Path) -> Path:
+    project = lock.with_name("pyproject.toml")
+    if not project.is_file():
+        raise UserError(
+            f"{lock.name} needs the pyproject.toml that it was made from, and there is none beside it",
+            code="no-lock-file",
+            mend="add pyproject.toml to git (or take it out of .lampignore)",
+        )
+    return project
 
 
 def _uv(*arguments: str, environment: dict[str, str] | None = None) -> None:

@@ -34,18 +34,34 @@ def listed(folder: Path) -> list[Path]:
     """Return the files of `folder` that belong to a release, as sorted relative paths.
 
     Raises:
-        UserError: the folder does not exist (`no-folder`).
+        UserError: the folder does not exist (`no-folder`), or cannot be read (`not-readable`).
     """
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder}", code="no-folder", mend="check `folder:` in lamp.yaml")
-    found = _listed_by_git(folder)
-    if found is None:
-        found = _walked(folder, _patterns(folder / ".lampignore"))
-    return sorted(each for each in found if _is_part(folder / each))
+    try:
+        found = _listed_by_git(folder)
+        if found is None:
+            found = _walked(folder, _patterns(folder / ".lampignore"))
+        return sorted(each for each in found if _is_part(folder / each))
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(error) from error
 
 
 def tree_digest(folder: Path, files: list[Path]) -> str:
-    """Return the digest of the paths, execute bits and contents of `files`, as 16 hex digits."""
+    """Return the digest of the paths, execute bits and contents of `files`, as 16 hex digits.
+
+    Raises:
+        UserError: a file cannot be read (`not-readable`).
+    """
+    try:
+        return _digest(folder, files)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _unreadable(error) from error
+
+
+def _digest(folder: Path, files: list[Path]) -> str:
     whole = hashlib.blake2b(digest_size=8)
     for each in files:
         place = folder / each
@@ -130,6 +146,14 @@ def _listed_by_git(folder: Path) -> list[Path] | None:
     if found.returncode != 0:
         return None
     return [Path(os.fsdecode(each)) for each in found.stdout.split(b"\0") if each]
+
+
+def _unreadable(error: OSError | UnicodeDecodeError) -> UserError:
+    return UserError(
+        f"a file of the release cannot be read: {error}",
+        code="not-readable",
+        mend="make it readable, or name it in .gitignore or .lampignore",
+    )
 
 
 def _is_part(place: Path) -> bool:
