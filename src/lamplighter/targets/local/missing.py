@@ -45,6 +45,8 @@ def _of_service(service: Service) -> Iterator[Finding]:
         yield _finding(f"{place}.resilience.fallback", "fallbacks are not served on the local target yet")
     if service.resilience.hedge:
         yield _finding(f"{place}.resilience.hedge", "requests are not hedged on the local target yet")
+    if service.checks:
+        yield _finding(f"{place}.checks", "checks are not asked of new releases yet; health is")
     if service.objective is not None:
         yield _finding(f"{place}.objective", "objectives are not tracked on the local target yet")
 
