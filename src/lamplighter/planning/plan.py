@@ -163,7 +163,7 @@ class _Preview:
         now = self._inputs.now
         if quiet < QUIET_PASSES:
             return now + PASS_S
-        wakes = [each for each in _bakes(self._history) if each > now]
+        wakes = [each for each in _wakes(self._history) if each > now]
         if wakes:
             return min(wakes)
         window = self._history.system.guards.window_s if self._history.system else 0.0
@@ -190,13 +190,16 @@ def _allowed(waited: Step, made: Step) -> Step:
     return replace(made, reasons=waited.reasons)
 
 
-def _bakes(history: History) -> Iterable[Instant]:
-    """Yield when each step that bakes now has baked long enough."""
+def _wakes(history: History) -> Iterable[Instant]:
+    """Yield when each step that bakes has baked, and when each replica that fails has failed long enough."""
     for name, memory in history.workloads.items():
         service = history.system.services.get(name) if history.system else None
+        if service is None:
+            continue
         state = memory.rollout
-        if service and state and not state.verdict and state.step_since is not None:
+        if state and not state.verdict and state.step_since is not None:
             yield state.step_since + service.rollout.bake_s
+        yield from (since + service.health.unhealthy_after_s for since in memory.not_ready_since.values())
 
 
 def _wall(wall: str, seconds: float) -> str:

@@ -17,8 +17,9 @@ from lamplighter.model.intents import Down, Rollback
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.value import digest
 from lamplighter.planning import basis, plan
+from lamplighter.spec import parse
 
-from .worlds import EMPTY, NOW, heard, later, planned, replica, running, up, wanted
+from .worlds import EMPTY, NOW, later, planned, running, up, wanted
 
 OFTEN = 5
 
@@ -180,19 +181,35 @@ def test_a_frozen_rollout_is_held_not_lost() -> None:
     assert "held" in [each.kind for each in made.risks]
 
 
-def test_what_needs_a_yes_is_asked_and_assumed() -> None:
-    """A step above the bound is shown as asked once, and the plan goes on as if it was allowed."""
-    system = wanted(", replicas: {min: 1, max: 4}", approvals="{above: {blast_radius: 0%}}")
-    history, facts = running(system)
-    fewer = heard(*facts.replicas, replica("web-8"), replica("web-9", ready=False), system=system)
-    fewer = replace(
-        fewer, at=facts.at, sources={each: Source(observed_at=facts.at) for each in fewer.sources}
+def broken(approvals: str) -> Plan:
+    """Return the plan for two replicas of which one fails its checks, twenty seconds being too long."""
+    system = parse(
+        "system: x\nservices: {web: {app: m:app, replicas: 2, health: {path: /h, unhealthy_after: 20s}}}\n"
+        f"approvals: {{above: {{blast_radius: {approvals}}}}}"
     )
-    fewer = replace(fewer, shares=facts.shares)
-    made = planned(up(system), facts=fewer, history=history)
+    history, facts = running(system)
+    ill = replace(facts.replicas[0], ready=False)
+    return planned(up(system), facts=replace(facts, replicas=(ill, *facts.replicas[1:])), history=history)
+
+
+def test_a_replica_that_fails_its_checks_is_planned_for() -> None:
+    """The plan waits as long as the loop would, and shows the repair."""
+    made = broken("100%")
+    assert {"act"} == {each.state for each in made.steps}
+    assert made.steps[0].at_s >= 20
+    assert {"web": 2} == made.steps[-1].capacity
+
+
+def test_what_needs_a_yes_is_asked_and_assumed() -> None:
+    """A step above the bound is shown as asked, once, and the plan goes on as if it was allowed."""
+    made = broken("0%")
     asked = [number for number, each in enumerate(made.steps, 1) if each.state == "asked"]
-    told = [each.subject for each in made.risks if each.kind == "needs-approval"]
-    assert [f"step {number}" for number in asked] == told
+    assert asked
+    assert [f"step {each}" for each in asked] == [
+        each.subject for each in made.risks if each.kind == "needs-approval"
+    ]
+    assert {"web": 2} == made.steps[-1].capacity
+    assert kinds(broken("100%")) == kinds(made)
 
 
 def test_planning_knows_no_engine_and_no_time() -> None:

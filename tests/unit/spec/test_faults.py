@@ -51,6 +51,13 @@ def test_the_whole_cycle_is_shown() -> None:
     assert "these need each other, so none can start: a → b → c → a" == fault.message
 
 
+def test_a_cycle_that_others_lead_into() -> None:
+    """Only what is in the circle is shown, not the way to it."""
+    ways = "".join(f"  {one}: {{app: m:app, needs: [{other}]}}\n" for one, other in ("ab", "bc", "cb"))
+    (fault,) = faults(f"system: x\nservices:\n{ways}")
+    assert "these need each other, so none can start: b → c → b" == fault.message
+
+
 def test_a_cycle_at_one_site_only() -> None:
     """An override can close a circle."""
     text = "system: x\nservices:\n  a: {app: m:a, needs: [b]}\n  b: {app: m:b, at: {here: {needs: [a]}}}\n"

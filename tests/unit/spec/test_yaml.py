@@ -84,6 +84,12 @@ def test_what_is_too_much_is_refused_soon(name: str) -> None:
     assert 2.0 > time.perf_counter() - started
 
 
+@pytest.mark.parametrize("name", ["laughs", "long word", "many keys", "quotes"])
+def test_what_is_too_much_is_called_so(name: str) -> None:
+    """Aliases count with all that they stand for."""
+    assert ["too-large"] == [each.code for each in faults(BOMBS[name])]
+
+
 def test_many_faults_are_cut_off() -> None:
     """After a hundred faults the rest is counted."""
     found = faults("system: x\n" + "\n".join(f"k{n}: 1" for n in range(300)))
