@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from lamplighter.model.facts import HEALTH, PROCESSES, TRAFFIC
 from lamplighter.model.intents import Down, Intent, Rollback, Up
-from lamplighter.model.system import Health, Repair, RolloutPolicy, Scale, Service, System
+from lamplighter.model.system import Guards, Health, Repair, RolloutPolicy, Scale, Service, System
 from lamplighter.model.value import Instant
 from lamplighter.targets.simulated import Ailment, App, Demand, Faults
 from lamplighter.targets.simulated.bodies import Body
@@ -35,8 +35,16 @@ STEP_S = 0.5
 """A step of load takes so long."""
 FIRST = "r1"
 
-Happening = Callable[[Simulation], object]
+RESERVE_WRITES = 2
+
 Want = Callable[[Simulation], str]
+
+
+class Happening(NamedTuple):
+    """Something that happens in a run, and how long it lasts."""
+
+    happen: Callable[[Simulation], object]
+    lasts_s: float = 0.0
 
 
 class Expectation(NamedTuple):
@@ -52,27 +60,27 @@ class Expectation(NamedTuple):
 
 def crash(replica: str) -> Happening:
     """A replica (`search/1`: the first live one of search) ends by itself."""
-    return lambda run: run.world.mishaps.crash(_body(run, replica))
+    return Happening(lambda run: run.world.mishaps.crash(_body(run, replica)))
 
 
 def hang(replica: str, for_s: float = 0.0) -> Happening:
     """A replica stops answering, for ever if no time is given."""
-    return lambda run: run.world.mishaps.hang(_body(run, replica), for_s)
+    return Happening(lambda run: run.world.mishaps.hang(_body(run, replica), for_s), for_s)
 
 
 def lie(replica: str, for_s: float) -> Happening:
     """A replica passes its checks and fails its requests."""
-    return lambda run: run.world.mishaps.lie(_body(run, replica), for_s)
+    return Happening(lambda run: run.world.mishaps.lie(_body(run, replica), for_s), for_s)
 
 
 def leak(replica: str) -> Happening:
     """A replica begins to use more and more memory."""
-    return lambda run: run.world.mishaps.leak(_body(run, replica))
+    return Happening(lambda run: run.world.mishaps.leak(_body(run, replica)))
 
 
 def silence(source: str, for_s: float) -> Happening:
     """A source of facts does not answer."""
-    return lambda run: run.world.silences.begin(source, for_s)
+    return Happening(lambda run: run.world.silences.begin(source, for_s), for_s)
 
 
 def blackout(for_s: float) -> Happening:
@@ -82,27 +90,37 @@ def blackout(for_s: float) -> Happening:
         for each in (PROCESSES, HEALTH, TRAFFIC):
             run.world.silences.begin(each, for_s)
 
-    return happen
+    return Happening(happen, for_s)
 
 
 def kill_maintainer(after_steps: int = 0) -> Happening:
     """The maintainer is killed, after so many more calls to the world."""
-    return lambda run: run.upkeep.kill(after_steps)
+    return Happening(lambda run: run.upkeep.kill(after_steps))
 
 
 def second_maintainer(stopped_for_s: float = 8.0) -> Happening:
     """The maintainer stands still, another takes over, then the first one wakes up."""
-    return lambda run: run.upkeep.depose(stopped_for_s)
+    return Happening(lambda run: run.upkeep.depose(stopped_for_s), stopped_for_s)
 
 
 def full_disk(for_s: float) -> Happening:
     """Nothing can be written but for a small reserve."""
-    return lambda run: run.upkeep.fill(for_s, 2)
+    return Happening(lambda run: run.upkeep.fill(for_s, RESERVE_WRITES), for_s)
+
+
+def trouble(faults: Faults, for_s: float) -> Happening:
+    """These faults, instead of the scenario's own, for so long."""
+
+    def happen(run: Simulation) -> None:
+        before, run.world.faults = run.world.faults, faults
+        run.at(run.world.now + for_s, lambda: setattr(run.world, "faults", before))
+
+    return Happening(happen, for_s)
 
 
 def order(intent: Intent) -> Happening:
     """A person asks for something."""
-    return lambda run: run.upkeep.submit(intent)
+    return Happening(lambda run: run.upkeep.submit(intent))
 
 
 def rollback(workload: str, to: str = "") -> Happening:
@@ -184,6 +202,14 @@ class Scenario:
             self._release(LEAD_S, release, ailing)
         return self
 
+    def guarded(self, guards: Guards) -> "Scenario":
+        """State what the loop may do without asking."""
+        self._system = replace(self._system, guards=guards)
+        first = self._orders[0].intent
+        assert isinstance(first, Up)
+        self._orders[0] = Order(at=0.0, intent=replace(first, system=self._system))
+        return self
+
     def load(self, workload: str, *rates: tuple[Instant, float]) -> "Scenario":
         """State a workload's load: requests per second from instants on; what is before 0 counts too."""
         points: list[tuple[Instant, float]] = []
@@ -206,7 +232,7 @@ class Scenario:
     def at(self, when: Instant, happening: Happening) -> "Scenario":
         """Have something happen, so many seconds after the scenario began."""
         self._happenings.append((when + LEAD_S, happening))
-        return self._until(when)
+        return self._until(when + happening.lasts_s)
 
     def then(self, *expected: Expectation, seed: int = 1, parts: Parts | None = None) -> Report:
         """Run it, and return how it went.
@@ -236,7 +262,7 @@ class Scenario:
             if each.want is not None:
                 run.wants.append(partial(each.want, run))
         for when, happening in self._happenings:
-            run.at(when, partial(happening, run))
+            run.at(when, partial(happening.happen, run))
         return run.report()
 
     def _look(self, run: Simulation, checker: Checker) -> None:
@@ -304,4 +330,5 @@ def _quick(made: Service) -> Service:
 def _body(run: Simulation, replica: str) -> Body:
     workload, number = replica.split("/")
     live = [each for each in run.world.bodies.values() if each.workload == workload and each.live]
+    assert len(live) >= int(number), f"{replica} does not live at {run.world.now:g}"
     return live[int(number) - 1]
