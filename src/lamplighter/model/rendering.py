@@ -1,6 +1,6 @@
 """How a fault looks to a person: place, code, the line with a caret, and the mend. Text only."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from lamplighter.model.errors import Fault
 
@@ -8,19 +8,16 @@ WIDTH_MAX = 100
 """Columns of the source line that are shown; a longer line is cut around the fault."""
 
 
-def render_fault(fault: Fault, source_lines: Sequence[str] = (), *, warning: bool = False) -> str:
+def render_fault(fault: Fault, *, warning: bool = False) -> str:
     """Return a fault as a person reads it.
 
     Args:
-        fault: what is wrong. Its own excerpt is shown, which has no secrets in it.
-        source_lines: the lines of the file, for a fault that brings no excerpt of its own.
+        fault: what is wrong. Only its own excerpt is shown, never the file's line: it may be without
+            one because a secret stands there.
         warning: say that it stops nothing.
     """
-    head = _head(fault, warning=warning)
-    excerpt = fault.excerpt
-    if not excerpt and source_lines and 0 < fault.line <= len(source_lines):
-        excerpt = source_lines[fault.line - 1]
-    lines = [head, *(_pointed(fault, excerpt) if excerpt.strip() else [f"   {fault.message}"])]
+    pointed = _pointed(fault, fault.excerpt) if fault.excerpt.strip() else [f"   {fault.message}"]
+    lines = [_head(fault, warning=warning), *pointed]
     help_text = f"lamp help {fault.code}"
     mend = f"   mend: {fault.mend}" if fault.mend else "  "
     lines.append(f"{mend:<50}  {help_text}" if fault.mend else f"   {help_text}")

@@ -119,6 +119,15 @@ def test_a_dead_replica_is_replaced() -> None:
     assert {"web": 2} == made.steps[-1].capacity
 
 
+def test_what_is_already_on_its_way_is_no_step() -> None:
+    """An action that was decided before the plan, and not answered yet, is taken as done."""
+    history, result = step(History(), Inputs(now=NOW, facts=EMPTY, intents=(up(wanted()),)))
+    assert ["configure"] == [each.chosen.controller for each in result.decisions]
+    facts = replace(EMPTY, at=NOW + 60, sources={PROCESSES: Source(observed_at=NOW + 60)})
+    made = planned(up(wanted()), facts=facts, history=history)
+    assert ["Scale", "Shift"] == kinds(made)
+
+
 def test_an_intent_that_is_refused() -> None:
     """The refusal is the answer, with its code."""
     with pytest.raises(UserError) as caught:

@@ -123,6 +123,13 @@ def test_a_secret_is_in_no_fault(text: str, value: str) -> None:
     assert not [each for each in found if value in render_fault(each) or value in str(each)]
 
 
+def test_a_secret_on_a_line_of_its_own_is_not_shown() -> None:
+    """The warning that a value looks like a secret does not show the value."""
+    warnings = check(service("env:\n      API_KEY:\n        swordfish")).warnings
+    assert "secret-in-spec" in [each.code for each in warnings]
+    assert not [each for each in warnings if "swordfish" in render_fault(each)]
+
+
 def test_a_known_form_of_secret_is_not_quoted_back() -> None:
     """A value put in the place of a secret's name is not repeated."""
     found = faults(service("secrets: [sk-abcdefghijklmnop1234]"))
