@@ -12,7 +12,7 @@ from lamplighter.controllers.contracts import SHARE_TOLERANCE
 from lamplighter.controllers.kinds import finding
 from lamplighter.controllers.numbers import Numbers, active, numbers, replicas_for, step_share, steps
 from lamplighter.controllers.survey import Survey
-from lamplighter.model.actions import Scale, Shares
+from lamplighter.model.actions import Ready, Scale, Shares
 from lamplighter.model.decisions import Priority, Proposal, Verdict
 from lamplighter.model.facts import HEALTH, PROCESSES
 from lamplighter.model.findings import Evidence, Finding
@@ -89,7 +89,9 @@ def _fewer(
     if len(stops) < min(excess, len(there)):
         return ()
     scale = Scale(workload=service.name, release=release, replicas=to, stops=stops, drain_s=service.drain_s)
-    needs = (Shares(workload=service.name, shares=dict(sorted(shares.items()))),)
+    ready = Ready(workload=service.name, release=release, at_least=survey.ready(service.name, release))
+    given = Shares(workload=service.name, shares=dict(sorted(shares.items())))
+    needs = (given,) if unused else (given, ready)
     return (contracts.shrink(survey, scale, why, sources=(PROCESSES, HEALTH), needs=needs),)
 
 

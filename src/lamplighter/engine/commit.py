@@ -36,7 +36,11 @@ def commit(history: History, settled: Iterable[Settled], now: Instant) -> tuple[
         name = workload_of(decision.chosen.action)
         memory = workloads.get(name)
         pending[decision.id] = Pending(
-            decision=decision, since=now, tried_at=now, before=_before(decision, memory)
+            decision=decision,
+            since=now,
+            tried_at=now,
+            before=_before(decision, memory),
+            capacity_before=-1 if memory is None or decision.chosen.capacity is None else memory.capacity,
         )
         acted.append(_acted(decision, now))
         if memory is None:

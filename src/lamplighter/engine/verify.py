@@ -111,7 +111,8 @@ def verify(history: History, survey: Survey) -> Verified:
 
 def _judged(pending: Pending, survey: Survey) -> str:
     contract, now = pending.decision.chosen.contract, survey.now
-    if pending.outcome is not None and all_hold(contract.expects, survey) is True:
+    told = pending.state == "applied" or (pending.outcome is not None and contract.expects)
+    if told and all_hold(contract.expects, survey) is True:
         return "verified"
     if any(_hopeless(each, pending, survey) for each in contract.expects):
         return "failed"
@@ -142,10 +143,13 @@ def undoing(pending: Pending, survey: Survey) -> Proposal | None:
     capacity = None
     blast = 0.0
     if isinstance(undo, Scale) and isinstance(chosen.action, Scale):
-        idle = tuple(each for each in chosen.action.starts if _idle(each, survey))
-        if not idle:
+        serving = survey.ready(undo.workload, undo.release)
+        if serving >= chosen.action.replicas:
             return None
-        undo = replace(undo, replicas=chosen.action.replicas - len(idle), stops=idle)
+        undo = replace(undo, replicas=max(undo.replicas, serving), stops=())
+        idle = [each for each in survey.staying(undo.workload, undo.release) if each.ready is False]
+        excess = survey.count(undo.workload, undo.release) - undo.replicas
+        undo = replace(undo, stops=contracts.victims(idle, max(0, excess)))
         capacity = undo.replicas if chosen.capacity is not None else None
     elif isinstance(undo, Shift) and not _possible(undo, survey):
         return None
@@ -192,11 +196,6 @@ def noted(history: History, closed: tuple[Closed, ...]) -> History:
     return replace(history, closed=(*history.closed, *closed)[-CLOSED_MAX:]) if closed else history
 
 
-def _idle(replica: str, survey: Survey) -> bool:
-    known = survey.replicas.get(replica)
-    return known is None or known.ready is False
-
-
 def _possible(undo: Shift, survey: Survey) -> bool:
     return all(survey.ready(undo.workload, release) for release, share in undo.shares.items() if share > 0)
 
@@ -218,6 +217,8 @@ def _taken_back(history: History, pending: Pending) -> History:
     settled = isinstance(action, Scale) and memory.wanted.get(action.release) == action.replicas
     if settled and pending.before >= 0:
         memory = replace(memory, wanted={**memory.wanted, action.release: pending.before})
+    if pending.capacity_before >= 0 and memory.capacity == pending.decision.chosen.capacity:
+        memory = replace(memory, capacity=pending.capacity_before)
     return replace(history, workloads={**history.workloads, action.workload: memory})
 
 

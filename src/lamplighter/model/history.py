@@ -91,8 +91,8 @@ class Pending(Value):
     """An action on its way: decided (no answer yet), or applied and waiting for its postcondition.
 
     `since` is when it was decided, then when it was applied; `tried_at` when it was last handed to
-    the target, `attempts` how often; `before` the number of replicas that a Scale changes; `arrived`
-    those of the replicas that it starts which have been seen.
+    the target, `attempts` how often; `before` and `capacity_before` the number and the total that a
+    Scale changes (-1: it settles none); `arrived` those of the replicas that it starts which were seen.
     """
 
     decision: Decision
@@ -100,7 +100,8 @@ class Pending(Value):
     since: Instant = 0.0
     tried_at: Instant = 0.0
     attempts: int = 1
-    before: int = 0
+    before: int = -1
+    capacity_before: int = -1
     arrived: tuple[str, ...] = ()
     outcome: OutcomeState | None = None
     detail: str = ""

@@ -29,7 +29,7 @@ STORIES = st.lists(st.tuples(EVENTS, st.integers(1, 25)), max_size=14)
 SHAPES = st.sampled_from([(1, 1, 1), (1, 3, 1), (2, 2, 2), (2, 8, 1), (4, 4, 1), (3, 10, 2)])
 
 
-def told(world: World, event: tuple[str, object]) -> None:
+def told(world: World, event: tuple[str, object]) -> None:  # noqa: C901 - one line for each thing
     """Let one thing happen to a world."""
     name, what = event
     live = world.live()
@@ -113,7 +113,12 @@ def test_bounds_hold_and_nothing_unknown_is_destroyed(
     lived(shape, story)
 
 
-@settings(max_examples=60, phases=[Phase.explicit, Phase.generate], deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=60,
+    phases=[Phase.explicit, Phase.generate],
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(SHAPES, STORIES)
 def test_all_is_well_some_time_after_the_last_fault(
     shape: tuple[int, int, int], story: list[tuple[tuple[str, object], int]]
@@ -133,7 +138,9 @@ def test_all_is_well_some_time_after_the_last_fault(
 
 def _well(world: World, shape: tuple[int, int, int]) -> bool:
     memory = world.history.workloads["web"]
-    ready = {release: len(world.ready(release)) for release in ("r1", "r2", "r3", "r9") if world.live(release)}
+    ready = {
+        release: len(world.ready(release)) for release in ("r1", "r2", "r3", "r9") if world.live(release)
+    }
     placed = (memory.stable, world.shares["web"], ready) == ("r9", {"r9": 1.0}, {"r9": memory.capacity})
     return placed and shape[0] <= memory.capacity <= shape[1]
 

@@ -204,9 +204,9 @@ class World:
             age = self.now - each.started_at
             if each.phase is Phase.DRAINING and self.now - (each.draining_since or 0.0) >= 2.0:
                 self.replicas[each.id] = replace(each, phase=Phase.EXITED, exit=Exit(at=self.now, code=0))
-            elif each.phase is Phase.RUNNING and each.ready is False and age >= self.start_s:
-                if each.id not in self.never_ready and each.release not in self.never_ready:
-                    self.replicas[each.id] = replace(each, ready=True)
+            elif each.phase is Phase.RUNNING and age >= self.start_s:
+                fit = not {each.id, each.release} & self.never_ready
+                self.replicas[each.id] = replace(each, ready=each.ready or fit)
 
     # --- what the loop sees
 
@@ -224,7 +224,7 @@ class World:
 
     def silence(self, *sources: str) -> None:
         """Let sources be silent, for longer than anyone tolerates."""
-        self.silent |= {each: self.now - 100.0 for each in sources}
+        self.silent |= dict.fromkeys(sources, self.now - 100.0)
 
     def kill(self, replica: str, signal: int = 9) -> None:
         """Kill one replica; its end is proven."""

@@ -1,0 +1,154 @@
+"""Teardown, removal and housekeeping: how things end, and what is kept tidy."""
+
+from msgspec.structs import replace
+from tests.unit.engine_pure.world import World, service, system
+
+from lamplighter.model.actions import Dismantle, Forget, Scale
+from lamplighter.model.facts import HEALTH, PROCESSES, TRAFFIC, Phase
+from lamplighter.model.system import Freeze, Guards, Range
+
+
+def pair() -> World:
+    """Return a settled world in which `web` needs `model`."""
+    return World(system(service("web", needs=("model",)), service("model"))).settle(seconds=20)
+
+
+def test_down_drains_in_reverse_order_of_needs_and_then_dismantles() -> None:
+    """Those who need others go first; the gateway is the last to go."""
+    here = pair()
+    here.down()
+    here.run(12)
+    ended = [each.chosen.action.workload for each in here.did(Scale) if each.chosen.action.replicas == 0]
+    assert (["web", "model"], True) == (ended, here.history.stopped)
+    assert isinstance(here.acted[-1].chosen.action, Dismantle)
+
+
+def test_next_workload_waits_until_the_one_before_is_gone() -> None:
+    """While `web` still drains, `model` serves."""
+    here = pair()
+    here.down()
+    assert (0, 2) == (len(here.live()), len(here.live(workload="model")))
+
+
+def test_down_passes_guards_and_silent_traffic() -> None:
+    """An order by a person needs neither approval nor budget nor traffic telemetry."""
+    guards = Guards(actions=0, at_risk=0.1, approve_above=0.1)
+    here = World().settle()
+    here.up("r1", system(guards=guards))
+    here.silence(TRAFFIC, HEALTH)
+    here.down()
+    here.run(8)
+    assert here.history.stopped
+
+
+def test_down_waits_while_processes_are_silent() -> None:
+    """What is left cannot be told, so nothing is dismantled."""
+    here = World().settle()
+    here.silence(PROCESSES)
+    here.down()
+    here.run(30)
+    assert (False, "telemetry-silent" in here.kinds()) == (here.history.stopped, True)
+
+
+def test_down_is_not_done_without_a_record() -> None:
+    """Even an order waits while nothing can be recorded."""
+    here = World().settle()
+    here.recordable = False
+    here.down()
+    here.run(10)
+    assert (2, "unrecordable" in here.kinds()) == (len(here.live()), True)
+
+
+def test_up_after_down_starts_afresh_and_names_are_not_used_again() -> None:
+    """A stopped system comes up as new; earlier releases are still known."""
+    here = World().settle()
+    here.down()
+    here.run(10)
+    here.up("r2")
+    here.run(10)
+    memory = here.history.workloads["web"]
+    assert (["web-3", "web-4"], "r2", ("r1",)) == (here.ready(), memory.stable, memory.earlier)
+
+
+def test_up_during_the_drain_calls_it_off() -> None:
+    """As long as nothing is dismantled, `up` keeps the system."""
+    here = pair()
+    here.down()
+    here.up("r1")
+    here.run(15)
+    assert (2, 2) == (len(here.ready()), len(here.ready(workload="model")))
+
+
+def test_service_that_left_the_spec_is_drained_and_forgotten() -> None:
+    """Its replicas go, then its memory."""
+    here = pair()
+    here.up("r1", system(service("model")))
+    here.run(70)
+    assert ([], ["model"]) == (here.live(), list(here.history.workloads))
+
+
+def test_removal_waits_for_the_end_of_a_freeze() -> None:
+    """What leaves the spec can wait; it is held, with the window as the reason."""
+    here = pair()
+    week = (Freeze(start_min=0, end_min=0, text="always"),)
+    here.up("r1", system(service("model"), freeze=week))
+    here.run(10)
+    assert (2, "action-held" in here.kinds()) == (len(here.live()), True)
+
+
+def test_records_of_the_dead_are_kept_for_a_minute() -> None:
+    """Evidence stays for a while, then the target is told to forget it."""
+    here = World().settle()
+    here.kill("web-1")
+    here.run(55)
+    assert "web-1" in here.replicas
+    here.run(10)
+    assert "web-1" not in here.replicas
+
+
+def test_only_a_few_records_are_kept() -> None:
+    """Many deaths in a short time leave no more than five records."""
+    here = World(system(service(replicas=Range(min=8, max=8)))).settle()
+    for each in here.live():
+        here.kill(each)
+    here.run(10)
+    dead = [each for each in here.replicas.values() if each.phase is Phase.EXITED]
+    assert (5, 8) == (len(dead), len(here.ready()))
+
+
+def test_record_of_an_unrepaired_death_is_never_forgotten() -> None:
+    """A place that was handed to a person keeps its evidence."""
+    here = World().settle()
+    here.refuses = lambda action: "" if isinstance(action, Forget) else "no"
+    here.kill("web-1")
+    here.run(100)
+    assert "web-1" in here.replicas
+
+
+def test_more_than_settled_are_drained() -> None:
+    """A replica that nobody counts on (an answer was lost) is drained."""
+    here = World().settle()
+    here.replicas["web-9"] = replace(here.replicas["web-1"], id="web-9", started_at=here.now)
+    here.run(5)
+    assert ["web-1", "web-2"] == here.live()
+
+
+def test_stranger_is_reported_and_left_alone() -> None:
+    """A replica of a workload that this system never had is none of our business."""
+    here = World().settle()
+    here.replicas["x-1"] = replace(here.replicas["web-1"], id="x-1", workload="x")
+    here.run(20)
+    assert (["x-1"], "not-ours" in here.kinds()) == (here.live(workload="x"), True)
+
+
+def test_overdue_drain_is_reported() -> None:
+    """A drain that outlasts its deadline is a finding."""
+    here = World().settle()
+    ghost = replace(here.replicas["web-1"], id="web-0", phase=Phase.DRAINING, draining_since=here.now + 1e6)
+    here.replicas["web-0"] = ghost
+    here.once()
+    here.replicas["web-0"] = replace(ghost, draining_since=here.now - 21)
+    facts = here.facts()
+    here.facts = lambda: replace(facts, at=here.now)  # type: ignore[method-assign]
+    here.once()
+    assert "drain-overdue" in here.kinds()

@@ -1,0 +1,254 @@
+"""Rollout: steps, bake, room, failure, and the way back; traffic only to what is ready."""
+
+from tests.unit.engine_pure.world import World, service, system
+
+from lamplighter.model.actions import Scale, Shift
+from lamplighter.model.facts import HEALTH
+from lamplighter.model.history import RolloutState
+from lamplighter.model.system import Range, RolloutPolicy
+
+
+def world(low: int = 4, high: int = 8, surge: int = 1, **changes: object) -> World:
+    """Return a settled world on release r1, without an autoscaler; steps of 25, 50 and 100%."""
+    policy = RolloutPolicy(steps=(0.25, 0.5, 1.0), bake_s=10.0, surge=surge)
+    plain = service(replicas=Range(min=low, max=high), scale=None, rollout=policy, **changes)
+    return World(system(plain)).settle()
+
+
+def state(here: World) -> RolloutState:
+    """Return the rollout of `web`."""
+    found = here.history.workloads["web"].rollout
+    assert found is not None
+    return found
+
+
+def shares(here: World) -> list[float]:
+    """Return the candidate's shares, in the order in which they were set."""
+    return [each.chosen.action.shares.get("r2", 0.0) for each in here.did(Shift)][1:]
+
+
+def lowest(here: World, seconds: int) -> int:
+    """Run, and return the fewest ready replicas that there were."""
+    fewest = len(here.ready())
+    for _ in range(seconds):
+        here.once()
+        fewest = min(fewest, len(here.ready()))
+    return fewest
+
+
+def test_first_release_gets_everything_once_it_is_ready() -> None:
+    """No stable release: `min` replicas at once, traffic as soon as one is ready, then it is stable."""
+    here = World()
+    here.up("r1")
+    here.run(1)
+    assert (["web-1", "web-2"], {}) == (here.live(), here.shares)
+    here.run(5)
+    assert ({"web": {"r1": 1.0}}, "r1") == (here.shares, here.history.workloads["web"].stable)
+
+
+def test_gateway_is_configured_before_anything_is_started() -> None:
+    """The first pass configures, and only the next one starts replicas."""
+    here = World()
+    here.refuses = lambda action: "" if isinstance(action, Scale) else "not now"
+    here.up("r1")
+    here.run(5)
+    assert [] == here.live()
+
+
+def test_candidate_goes_through_its_steps() -> None:
+    """A quarter, a half, all: each share with the replicas for it, stable whole until the end."""
+    here = world()
+    here.up("r2")
+    fewest = lowest(here, 60)
+    assert ([0.25, 0.5, 1.0], 4, ["r2"]) == (shares(here), fewest, list(here.shares["web"]))
+    assert ([], 4) == (here.live("r1"), len(here.ready("r2")))
+
+
+def test_each_step_bakes() -> None:
+    """Between two shares lies at least the bake time."""
+    here = world()
+    here.up("r2")
+    here.run(60)
+    first, second, last = (each.at for each in here.did(Shift)[1:])
+    assert (True, True) == (second - first >= 10, last - second >= 10)
+
+
+def test_no_traffic_before_it_is_ready() -> None:
+    """A candidate that is not ready gets no share."""
+    here = world()
+    here.never_ready.add("r2")
+    here.up("r2")
+    here.run(15)
+    assert [] == shares(here)
+
+
+def test_tight_room_is_used_one_replica_at_a_time() -> None:
+    """At `max` with a surge of one: never more than one beyond it, never fewer ready than needed."""
+    here = world(4, 4)
+    here.up("r2")
+    most, fewest = 0, 9
+    for _ in range(80):
+        here.once()
+        most, fewest = max(most, len(here.live())), min(fewest, len(here.ready()))
+    assert (5, 4, {"r2": 1.0}) == (most, fewest, here.shares["web"])
+
+
+def test_without_room_beyond_min_a_rollout_waits_and_says_so() -> None:
+    """`min` equals `max` and no surge: starting one would need going below or above."""
+    here = world(2, 2, surge=0)
+    here.up("r2")
+    here.run(30)
+    assert ("rollout-has-no-room" in here.kinds(), ["r1"]) == (True, list(here.shares["web"]))
+
+
+def test_candidate_that_never_gets_ready_is_given_up() -> None:
+    """Not ready in its start timeout: traffic stays, the candidate goes, the reason is kept."""
+    here = world()
+    here.never_ready.add("r2")
+    here.up("r2")
+    here.run(40)
+    assert ("failed", {"r1": 1.0}, []) == (state(here).verdict, here.shares["web"], here.live("r2"))
+    assert "was not ready 20 s after its start" in state(here).reason
+
+
+def test_candidate_that_crashes_on_its_traffic_gives_it_back() -> None:
+    """A crash loop with a share of traffic: traffic back first, then the candidate is drained."""
+    here = world()
+    here.up("r2")
+    here.run(5)
+    for _ in range(40):
+        for each in here.live("r2"):
+            if here.now - here.replicas[each].started_at >= 3:
+                here.kill(each)
+        here.once()
+    back = next(
+        each.at for each in here.did(Shift) if each.chosen.action.shares == {"r1": 1.0} and each.at > 1016
+    )
+    drained = next(each.at for each in here.did(Scale) if each.chosen.action.replicas == 0)
+    assert ("failed", True) == (state(here).verdict, back < drained)
+    assert {"r1": 1.0} == here.shares["web"]
+
+
+def test_one_kill_during_the_bake_starts_the_bake_anew() -> None:
+    """A single death is repaired, and the step bakes for its whole time again."""
+    here = world()
+    here.up("r2")
+    here.run(9)
+    here.kill(here.ready("r2")[0])
+    here.run(9)
+    assert ("", 0) == (state(here).verdict, state(here).step)
+    here.run(60)
+    assert "promoted" == state(here).verdict
+
+
+def test_silence_of_health_is_not_failure() -> None:
+    """A rollout without health waits, and bakes anew when health is heard again."""
+    here = world()
+    here.up("r2")
+    here.run(6)
+    here.silence(HEALTH)
+    here.run(100)
+    assert ("", 0, "rollout-waits" in here.kinds()) == (state(here).verdict, state(here).step, True)
+    here.silent.clear()
+    here.run(60)
+    assert "promoted" == state(here).verdict
+
+
+def test_same_candidate_again_changes_nothing() -> None:
+    """A second `up` with the release that is rolling out goes on with it."""
+    here = world()
+    here.up("r2")
+    here.run(8)
+    before = state(here)
+    assert "no release changes" == here.up("r2").detail
+    assert before.started_at == state(here).started_at
+
+
+def test_newer_release_supersedes_the_candidate() -> None:
+    """The old candidate gives its traffic back and is drained; stable is not touched before."""
+    here = world()
+    here.up("r2")
+    here.run(6)
+    here.up("r3")
+    fewest = lowest(here, 70)
+    assert ([], {"r3": 1.0}) == (here.live("r2") + here.live("r1"), here.shares["web"])
+    assert 4 <= fewest
+
+
+def test_rollback_during_a_rollout_returns_traffic_first() -> None:
+    """`rollback` gives stable all of the traffic at once, then drains the candidate."""
+    here = world()
+    here.up("r2")
+    here.run(6)
+    here.rollback()
+    here.run(1)
+    assert {"r1": 1.0} == here.shares["web"]
+    here.run(5)
+    assert ([], "rolled-back") == (here.live("r2"), state(here).verdict)
+
+
+def test_rollback_afterwards_needs_no_bake_and_loses_no_capacity() -> None:
+    """Going back to an earlier release: start, shift, drain; within seconds, at full strength."""
+    here = world()
+    here.up("r2")
+    here.run(60)
+    since = here.now
+    here.rollback()
+    fewest = lowest(here, 8)
+    assert ({"r1": 1.0}, 4) == (here.shares["web"], fewest)
+    assert here.did(Shift)[-1].at - since <= 4
+
+
+def test_fix_takes_over_from_a_stable_release_that_is_wholly_lost() -> None:
+    """Nothing of stable serves any more: the new release takes all of the traffic, unbaked."""
+    here = world()
+    here.never_ready.add("r1")
+    for each in here.live("r1"):
+        here.hang(each)
+    here.run(12)
+    here.up("r2")
+    here.run(15)
+    assert {"r2": 1.0} == here.shares["web"]
+
+
+def test_change_that_changes_no_release_starts_no_rollout() -> None:
+    """New bounds, goals or guards leave the replicas as they are."""
+    here = world()
+    here.up("r1", system(service(replicas=Range(min=4, max=9), scale=None, route="/web")))
+    here.run(10)
+    assert ["web-1", "web-2", "web-3", "web-4"] == here.live()
+
+
+def test_service_waits_for_what_it_needs() -> None:
+    """A first release starts when the services that it needs have a ready replica."""
+    here = World(system(service("web", needs=("model",)), service("model")))
+    here.up("r1")
+    here.run(2)
+    assert ([], 2) == (here.live(), len(here.live(workload="model")))
+    assert "waits-for-needs" in here.kinds()
+    here.run(6)
+    assert 2 == len(here.ready())
+
+
+def test_target_that_refuses_the_candidate_ends_the_rollout() -> None:
+    """Refused time and again: given up, with the target's own words."""
+    here = world()
+    here.refuses = lambda action: "no room" if getattr(action, "release", "") == "r2" else ""
+    here.up("r2")
+    here.run(90)
+    assert ("failed", True) == (state(here).verdict, "no room" in state(here).reason)
+
+
+def test_without_surge_stable_makes_way_as_far_as_min_allows() -> None:
+    """At `max` with no surge, one replica is drained before the first candidate starts."""
+    policy = RolloutPolicy(steps=(0.5, 1.0), bake_s=2.0, surge=0)
+    here = World(system(service(replicas=Range(min=1, max=2), rollout=policy)))
+    here.load(18)
+    here.settle(seconds=20)
+    assert 2 == len(here.ready())
+    here.up("r2")
+    most = 0
+    for _ in range(60):
+        here.once()
+        most = max(most, len(here.live()))
+    assert (2, {"r2": 1.0}) == (most, here.shares["web"])

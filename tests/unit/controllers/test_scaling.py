@@ -1,0 +1,193 @@
+"""Scaling: the total follows the load, never on what is not known, and does not flap."""
+
+import pytest
+from msgspec.structs import replace
+from tests.unit.engine_pure.world import World, service, system
+
+from lamplighter.controllers.load import Demand, demand
+from lamplighter.model.actions import Scale
+from lamplighter.model.facts import HEALTH, TRAFFIC, Load
+from lamplighter.model.history import Sample
+from lamplighter.model.system import Guards, Range, Resources
+from lamplighter.model.system import Scale as Autoscale
+
+
+def world(load: int = 12, **changes: object) -> World:
+    """Return a settled world of 2 to 8 replicas with requests in flight, 10 for each being the goal."""
+    here = World(system(service(**changes)))
+    here.load(load)
+    return here.settle(seconds=90)
+
+
+def totals(here: World) -> list[int]:
+    """Return the totals that scaling settled, in order."""
+    return [each.chosen.capacity for each in here.acted if each.chosen.controller == "scaling"]
+
+
+def test_step_of_load_starts_replicas_within_three_seconds() -> None:
+    """A fivefold load shows in the last third of the panic window."""
+    here = world()
+    here.load(60)
+    since = here.now
+    here.run(3)
+    assert here.did(Scale, since)[0].at - since <= 2
+
+
+def test_enough_replicas_for_the_load() -> None:
+    """Once the load has stood for a panic window there are as many as it needs."""
+    here = world()
+    here.load(60)
+    here.run(10)
+    assert 6 == len(here.ready())
+
+
+def test_waiting_requests_count() -> None:
+    """Requests that queue need replicas as much as those in flight."""
+    here = world()
+    here.loads["web"] = Load(in_flight=20, queued=30)
+    here.run(10)
+    assert 5 == len(here.ready())
+
+
+def test_never_above_max_and_it_says_so() -> None:
+    """More load than `max` can serve is a finding, not a ninth replica."""
+    here = world()
+    here.load(500)
+    here.run(12)
+    assert (8, True) == (len(here.live()), "load-exceeds-max" in here.kinds())
+
+
+def test_short_lull_takes_nothing_away() -> None:
+    """Half a calm window of silence from the users is no reason to drain."""
+    here = world(75)
+    here.load(0)
+    here.run(30)
+    assert 8 == len(here.ready())
+
+
+def test_fall_of_load_drains_several_at_once_but_not_more_than_may_be_at_risk() -> None:
+    """From 8 to 2 in two decisions: half of the capacity at a time."""
+    here = world(75)
+    here.load(5)
+    here.run(100)
+    assert [4, 2] == totals(here)[-2:]
+
+
+def test_panic_window_never_scales_down() -> None:
+    """Within a calm window after a scale-up nothing is drained, however low the load."""
+    here = world()
+    here.load(60)
+    here.run(8)
+    here.load(0)
+    here.run(50)
+    assert 6 == len(here.ready())
+
+
+def test_least_busy_are_drained() -> None:
+    """The replicas with the fewest requests in flight go first."""
+    here = world(75)
+    for each in here.live():
+        here.replicas[each] = replace(here.replicas[each], in_flight=0 if each in ("web-1", "web-4") else 5)
+    here.load(45)
+    here.run(90)
+    stops = [stop for each in here.did(Scale) for stop in each.chosen.action.stops]
+    assert {"web-1", "web-4"} <= set(stops[:3])
+
+
+def test_unknown_load_changes_nothing() -> None:
+    """Traffic that is silent is not a load of zero."""
+    here = world(75)
+    here.load(0)
+    here.silence(TRAFFIC)
+    here.run(200)
+    assert (8, True) == (len(here.ready()), "load-unknown" in here.kinds())
+
+
+def test_gap_in_the_readings_puts_a_scale_down_off() -> None:
+    """The calm window must be known from end to end before anything is drained."""
+    here = world(75)
+    here.load(0)
+    here.run(20)
+    here.silence(TRAFFIC)
+    here.run(25)
+    here.silent.clear()
+    here.run(30)
+    assert 8 == len(here.ready())
+
+
+def test_nothing_is_drained_while_health_is_silent() -> None:
+    """Which replica could be spared cannot be told without health."""
+    here = world(75)
+    here.load(0)
+    here.silence(HEALTH)
+    here.run(200)
+    assert 8 == len(here.live())
+
+
+def test_bounds_of_a_new_spec_apply_at_once() -> None:
+    """A higher `min` needs neither load nor a rollout."""
+    here = world()
+    here.up("r1", system(service(replicas=Range(min=4, max=8))))
+    here.run(6)
+    assert (4, ["r1"]) == (len(here.ready()), list(here.shares["web"]))
+
+
+def test_lower_max_drains_within_the_share_at_risk() -> None:
+    """A lower `max` is reached in steps that leave capacity standing."""
+    here = world(75)
+    here.up("r1", system(service(replicas=Range(min=1, max=2)), guards=Guards(at_risk=0.25)))
+    here.run(30)
+    assert (2, [6, 5, 4, 3, 2]) == (len(here.ready()), totals(here)[-5:])
+
+
+def test_without_an_autoscaler_there_are_min() -> None:
+    """No `scale` in the spec: the number is `min`."""
+    here = World(system(service(scale=None))).settle()
+    here.load(500)
+    here.run(20)
+    assert 2 == len(here.live())
+
+
+def test_from_zero_and_back() -> None:
+    """With `min: 0` an idle service ends at none, and a waiting request brings one back."""
+    here = World(system(service(replicas=Range(min=0, max=3))))
+    here.load(0)
+    here.settle(seconds=90)
+    assert [] == here.live()
+    here.loads["web"] = Load(in_flight=0, queued=1)
+    here.run(6)
+    assert 1 == len(here.ready())
+
+
+def test_scaling_goes_on_during_a_rollout() -> None:
+    """Load that rises while a candidate bakes gets its replicas."""
+    here = world()
+    here.up("r2")
+    here.run(6)
+    here.load(60)
+    here.run(8)
+    assert (6, "r2" in here.shares["web"]) == (len(here.ready("r1")), True)
+
+
+@pytest.mark.parametrize(
+    ("on", "goal", "sample", "needs"),
+    [
+        ("in_flight", 10.0, {"in_flight": 25.0}, 2.5),
+        ("rate", 100.0, {"rate_per_s": 50.0}, 0.5),
+        ("cpu", 0.5, {"cpu": 3.0}, 3.0),
+        ("latency", 0.2, {"latency_p99_s": 0.3, "ready": 4.0}, 6.0),
+        ("latency", 0.2, {"latency_p99_s": 0.3}, None),
+        ("rate", 100.0, {"in_flight": 50.0}, None),
+    ],
+)
+def test_what_a_load_needs(on: str, goal: float, sample: dict[str, float], needs: float | None) -> None:
+    """Each metric is weighed against its goal for one replica; what is not known needs nothing."""
+    samples = (Sample(at=99.0, readings=3, **sample),)
+    wants = demand(samples, Autoscale(on=on, goal=goal), Resources(cpu=2.0), 100.0)
+    assert Demand(None if needs is None else pytest.approx(needs), None) == wants
+
+
+def test_one_reading_alone_needs_nothing() -> None:
+    """A single reading never scales anything."""
+    samples = (Sample(at=99.0, in_flight=500.0, readings=1),)
+    assert Demand(None, None) == demand(samples, Autoscale(), Resources(), 100.0)

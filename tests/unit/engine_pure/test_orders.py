@@ -1,0 +1,172 @@
+"""Orders: what is answered to a person, and what it changes."""
+
+import pytest
+from tests.unit.engine_pure.world import World, service, system
+
+from lamplighter.model.actions import Dismantle
+from lamplighter.model.history import History
+from lamplighter.model.intents import Up
+from lamplighter.model.system import Range
+from lamplighter.planning.basis import basis
+
+
+def rolled(*releases: str) -> World:
+    """Return a world that went through these releases."""
+    here = World().settle(releases[0])
+    for each in releases[1:]:
+        here.up(each)
+        here.run(40)
+    return here
+
+
+def test_plan_on_changed_facts_is_refused() -> None:
+    """A basis that is not today's means a new plan is needed, and changes nothing."""
+    here = World().settle()
+    before = here.history.system
+    answer = here.ask(Up(id="x", system=system(service("other")), releases={"other": "r1"}, basis="stale"))
+    assert (False, "facts-changed", before) == (answer.accepted, answer.code, here.history.system)
+
+
+def test_plan_on_the_same_facts_is_taken() -> None:
+    """A basis that still holds lets the plan through."""
+    here = World().settle()
+    now = basis(here.facts(), here.history)
+    assert here.ask(Up(id="x", system=here.wanted, releases={"web": "r2"}, basis=now)).accepted
+
+
+def test_up_without_a_release_keeps_the_one_in_force() -> None:
+    """A service that is not named keeps its release."""
+    here = World().settle()
+    assert here.ask(Up(id="x", system=here.wanted)).accepted
+    assert "r1" == here.history.workloads["web"].stable
+
+
+def test_new_service_without_a_release_is_refused() -> None:
+    """Nothing can be started from nothing."""
+    answer = World().ask(Up(id="x", system=system()))
+    assert (False, "release-missing") == (answer.accepted, answer.code)
+
+
+def test_other_system_is_refused() -> None:
+    """One maintainer keeps one system."""
+    here = World().settle()
+    answer = here.ask(Up(id="x", system=system(service(), name="else"), releases={"web": "r1"}))
+    assert "other-system" == answer.code
+
+
+@pytest.mark.parametrize(
+    ("workload", "to", "code"),
+    [
+        ("wbe", "", "unknown-workload"),
+        ("web", "r9", "unknown-release"),
+        ("web", "r2", "already-there"),
+    ],
+)
+def test_rollback_that_cannot_be_is_refused(workload: str, to: str, code: str) -> None:
+    """The answer says what exists instead."""
+    answer = rolled("r1", "r2").rollback(workload, to)
+    assert (False, code) == (answer.accepted, answer.code)
+
+
+def test_refused_rollback_names_what_there_is() -> None:
+    """Known workloads and releases stand in the answer."""
+    here = rolled("r1", "r2")
+    assert "web" in here.rollback("wbe").detail
+    assert "r1" in here.rollback("web", "r9").detail
+
+
+def test_rollback_of_a_first_release_is_refused() -> None:
+    """There is nothing earlier."""
+    assert "no-earlier-release" == World().settle().rollback().code
+
+
+def test_second_rollback_goes_further_back() -> None:
+    """Not to the release that was just left."""
+    here = rolled("r1", "r2", "r3")
+    for _ in range(2):
+        here.rollback()
+        here.run(20)
+    assert ("r1", ("r3", "r2")) == (
+        here.history.workloads["web"].stable,
+        here.history.workloads["web"].earlier,
+    )
+
+
+def test_rollback_asked_twice_is_one_rollback() -> None:
+    """Asking again while it goes back does not turn it round."""
+    here = rolled("r1", "r2")
+    here.rollback()
+    here.run(1)
+    assert "already going back to r1" == here.rollback().detail
+    here.run(15)
+    assert "r1" == here.history.workloads["web"].stable
+
+
+def test_rollback_to_a_named_release() -> None:
+    """Any earlier release can be named."""
+    here = rolled("r1", "r2", "r3")
+    here.rollback(to="r1")
+    here.run(20)
+    assert "r1" == here.history.workloads["web"].stable
+
+
+def test_rollback_of_a_rolled_out_candidate_names_the_person() -> None:
+    """The decision that an order leads to says whose order it was."""
+    here = rolled("r1", "r2")
+    here.rollback()
+    here.run(1)
+    assert "ann" == here.acted[-1].chosen.ordered_by
+
+
+def test_down_of_nothing_is_refused() -> None:
+    """There is nothing to take down."""
+    assert "nothing-up" == World().down().code
+
+
+def test_down_twice_is_one_down() -> None:
+    """The second order changes nothing."""
+    here = World().settle()
+    here.down()
+    assert "already going down" == here.down().detail
+
+
+def test_rollback_while_going_down_is_refused() -> None:
+    """Everything was ordered down."""
+    here = World().settle()
+    here.down()
+    assert "stopping" == here.rollback().code
+
+
+def test_up_while_being_dismantled_is_refused() -> None:
+    """Between the last replica and the end there is no way back but to wait."""
+    here = World().settle()
+    here.loses = lambda action: isinstance(action, Dismantle)
+    here.down()
+    here.run(5)
+    assert "stopping" == here.up("r1").code
+
+
+def test_failed_release_can_be_asked_for_again() -> None:
+    """A release that was given up once gets another rollout when a person asks for it."""
+    here = World().settle()
+    here.never_ready.add("r2")
+    here.up("r2")
+    here.run(40)
+    here.never_ready.clear()
+    here.up("r2")
+    here.run(60)
+    assert "r2" == here.history.workloads["web"].stable
+
+
+def test_first_capacity_is_min() -> None:
+    """With no load known the first release gets `min` replicas, and at least one."""
+    here = World(system(service(replicas=Range(min=0, max=4))))
+    here.up("r1")
+    assert 1 == here.history.workloads["web"].capacity
+
+
+def test_nothing_up_decides_nothing() -> None:
+    """Without a system there is nothing to decide."""
+    here = World()
+    here.run(3)
+    assert (History(), []) == (here.history, [each for each in here.results if each.decisions])

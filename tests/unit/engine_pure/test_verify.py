@@ -1,0 +1,259 @@
+"""Verify, settle, revalidate, conditions, samples: the parts around a decision."""
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+from tests.unit.engine_pure.world import World, service, system
+
+from lamplighter.controllers.survey import Survey, trusted
+from lamplighter.engine.conditions import holds
+from lamplighter.engine.revalidate import revalidate
+from lamplighter.engine.samples import sampled
+from lamplighter.engine.step import step
+from lamplighter.model.actions import (
+    Broken,
+    Condition,
+    Configured,
+    Gone,
+    Heard,
+    Live,
+    Ready,
+    Replace,
+    Scale,
+    Serving,
+    Shares,
+    Shift,
+)
+from lamplighter.model.decisions import Decision
+from lamplighter.model.facts import HEALTH, PROCESSES, Load, Phase
+from lamplighter.model.history import History
+from lamplighter.model.system import Range
+from lamplighter.model.value import encode
+
+
+def closed(here: World, kind: str) -> list[str]:
+    """Return how the actions of a kind ended."""
+    return [each.result for each in here.history.closed if each.kind == kind]
+
+
+def test_action_is_verified_by_its_postcondition() -> None:
+    """A Scale is done when its replicas are ready, not when the target said so."""
+    here = World()
+    here.up("r1")
+    here.run(2)
+    assert [] == closed(here, "scale")
+    here.run(3)
+    assert ["verified"] == closed(here, "scale")
+
+
+def test_scale_up_that_does_not_help_is_undone_as_far_as_it_does_not_serve() -> None:
+    """After its deadline the replicas that never got ready are ended; the one that did stays."""
+    here = World(system(service(health=replace(service().health, start_timeout_s=200.0)))).settle()
+    here.never_ready |= {f"web-{number}" for number in range(4, 40)}
+    here.load(55)
+    here.run(232)
+    here.load(30)
+    here.run(12)
+    assert "undone" in closed(here, "scale")
+    assert ["web-1", "web-2", "web-3"] == here.live()
+
+
+def test_unknown_postcondition_is_neither_done_nor_failed() -> None:
+    """With health silent past the deadline the action stays open, and a finding says so."""
+    here = World()
+    here.up("r1")
+    here.once()
+    here.silence(HEALTH)
+    here.run(200)
+    assert ([], True) == (closed(here, "scale"), "postcondition-unknown" in here.kinds())
+
+
+def test_lost_answer_is_asked_for_again_under_the_same_id() -> None:
+    """The first answer is lost; the same action is handed over again and nothing is doubled."""
+    here = World().settle()
+    lost = iter([True])
+    here.loses = lambda _action: next(lost, False)
+    here.kill("web-1")
+    here.run(6)
+    ids = [each.id for each in here.did(Replace)]
+    assert (2, 1, 2) == (len(ids), len(set(ids)), len(here.ready()))
+
+
+def test_target_that_never_answers_is_asked_a_bounded_number_of_times() -> None:
+    """After five tries only the facts decide."""
+    here = World().settle()
+    here.loses = lambda action: isinstance(action, Replace)
+    here.kill("web-1")
+    here.run(50)
+    assert 5 == len({each.at for each in here.results[-1].decisions} | {1}) - 1 + len(here.did(Replace))
+
+
+def test_refused_scale_takes_its_number_back() -> None:
+    """What the target would not do is not settled."""
+    here = World().settle()
+    here.refuses = lambda action: "no room" if isinstance(action, Scale) else ""
+    here.load(60)
+    here.run(4)
+    while here.history.pending:
+        here.once()
+    assert {"r1": 2} == here.history.workloads["web"].wanted
+
+
+def test_overtaken_scale_hands_over_what_it_has_not_done() -> None:
+    """Replicas ordered by an action whose answer is lost are ordered again under their own names."""
+    here = World().settle()
+    here.load(45)
+    here.loses = lambda action: isinstance(action, Scale)
+    while not here.did(Scale, here.now - 1):
+        here.once()
+    first = here.did(Scale)[-1].chosen.action.starts
+    here.load(300)
+    here.loses = lambda _action: False
+    here.run(12)
+    assert (8, True) == (len(here.ready()), set(first) <= set(here.ready()))
+
+
+def test_decision_has_another_id_each_time_it_is_taken() -> None:
+    """The same shares set again later are another action, or the target would think it done."""
+    here = World().settle()
+    for _ in range(2):
+        here.up("r2")
+        here.run(6)
+        here.rollback()
+        here.run(10)
+    ids = [each.id for each in here.did(Shift)]
+    assert len(ids) == len(set(ids))
+
+
+def test_losers_stand_with_the_reason() -> None:
+    """When repair and rollout want the same room, the one that lost is kept with why."""
+    here = World(system(service(replicas=Range(min=1, max=1), scale=None))).settle()
+    here.hang("web-1")
+    here.run(3)
+    here.up("r2")
+    (decision,) = here.results[-1].decisions
+    assert ("repair", ["rollout"]) == (
+        decision.chosen.controller,
+        [x.proposal.controller for x in decision.lost],
+    )
+    assert "took the last room" in decision.lost[0].reason
+
+
+def test_equal_inputs_give_equal_bytes() -> None:
+    """A step is a function."""
+    here = World().settle()
+    here.kill("web-1")
+    inputs = type(here.inputs[0])(now=here.now, facts=here.facts())
+    once, twice = step(here.history, inputs), step(here.history, inputs)
+    assert encode(once) == encode(twice)
+
+
+def test_history_survives_its_encoding() -> None:
+    """A snapshot gives back the very same memory."""
+    here = World().settle()
+    here.load(60)
+    here.kill("web-1")
+    here.up("r2")
+    here.run(5)
+    assert here.history == msgspec.json.decode(encode(here.history), type=History)
+
+
+# --- revalidate
+
+
+def drain(here: World) -> tuple[World, Decision]:
+    """Let the load fall until a drain is decided; the target will not do it."""
+    here.load(60)
+    here.run(12)
+    here.load(0)
+    here.refuses = lambda action: "wait" if isinstance(action, Scale) and action.stops else ""
+    here.run(75)
+    while True:
+        for each in here.once().decisions:
+            if each.state == "act" and isinstance(each.chosen.action, Scale):
+                return here, each
+
+
+def test_decision_on_the_same_facts_stands() -> None:
+    """Nothing has changed, nothing stands in the way."""
+    here, decision = drain(World().settle())
+    assert None is revalidate(decision, here.facts(), here.history, here.now)
+
+
+def test_decision_is_refused_when_a_replica_has_died_since() -> None:
+    """Fewer are ready than the drain was decided on."""
+    here, decision = drain(World().settle())
+    here.kill(next(each for each in here.ready() if each not in decision.chosen.action.stops))
+    refusal = revalidate(decision, here.facts(), here.history, here.now)
+    assert "precondition-false" == (refusal and refusal.code)
+
+
+def test_decision_is_refused_when_a_source_has_fallen_silent() -> None:
+    """What was sure a moment ago cannot be told now."""
+    here, decision = drain(World().settle())
+    here.silence(HEALTH)
+    refusal = revalidate(decision, here.facts(), here.history, here.now)
+    assert refusal is not None
+
+
+def test_overtaken_decision_is_refused() -> None:
+    """What is no longer under way is not applied."""
+    here, decision = drain(World().settle())
+    refusal = revalidate(decision, here.facts(), History(), here.now)
+    assert "overtaken" == (refusal and refusal.code)
+
+
+# --- conditions: known to hold, known not to, cannot be told
+
+
+@pytest.mark.parametrize(
+    ("condition", "answer", "blind"),
+    [
+        (Heard(source=HEALTH), True, False),
+        (Configured(digest="x"), False, False),
+        (Live(workload="web", release="r1", exactly=2), True, None),
+        (Live(workload="web", release="r1", exactly=3), False, None),
+        (Ready(workload="web", release="r1", at_least=2), True, None),
+        (Ready(workload="web", release="r1", at_least=3), False, None),
+        (Serving(replica="web-1"), True, None),
+        (Serving(replica="web-7"), False, None),
+        (Broken(replica="web-1"), False, None),
+        (Broken(replica="web-3"), True, True),
+        (Broken(replica="web-7"), None, None),
+        (Gone(replica="web-1"), False, None),
+        (Gone(replica="web-3"), True, True),
+        (Gone(replica="web-7"), True, None),
+        (Shares(workload="web", shares={"r1": 1.0}), True, None),
+        (Shares(workload="web", shares={"r1": 0.5, "r2": 0.5}), False, None),
+    ],
+)
+def test_condition(condition: Condition, answer: bool | None, blind: bool | None) -> None:  # noqa: FBT001
+    """Each condition against two ready replicas and a dead one; then with processes and health silent."""
+    here = World().settle()
+    dead = replace(here.replicas["web-1"], id="web-3", phase=Phase.EXITED, ready=False)
+    here.replicas["web-3"] = dead
+    known = holds(condition, Survey(here.facts(), here.now))
+    here.silence(HEALTH, PROCESSES)
+    unknown = holds(condition, Survey(trusted(here.facts(), here.now), here.now))
+    assert (answer, blind) == (known, unknown)
+
+
+# --- samples
+
+
+def test_samples_stay_few_and_keep_the_mean() -> None:
+    """Hours of readings become fewer than ninety samples; a constant load stays what it is."""
+    here = World()
+    samples = ()
+    for turn in range(4000):
+        facts = replace(here.facts(), loads={"web": Load(in_flight=7, queued=1)})
+        samples = sampled(samples, service(), Survey(facts, 1000.0 + turn * 0.25))
+        assert len(samples) <= 90
+    assert {8.0} == {each.in_flight for each in samples}
+
+
+def test_unknown_load_leaves_no_sample() -> None:
+    """None is not zero."""
+    here = World()
+    facts = replace(here.facts(), loads={"web": Load(queued=3)})
+    assert () == sampled((), service(), Survey(facts, here.now))
