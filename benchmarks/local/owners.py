@@ -5,7 +5,6 @@ import statistics
 import time
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
 
 import msgspec
 
@@ -85,7 +84,7 @@ async def _killed(site: Stand, owner: str, rate: float, options: Options) -> tup
 
 async def _one(site: Stand, owner: str, watch: Watch) -> None:
     """Kill the owner and have a successor: a maintainer is started by `lamp up`, a supervisor by nobody."""
-    pid = await asyncio.to_thread(site.owner, owner)
+    pid = await site.owner(owner)
     if pid is None:
         raise StandError(f"there is no {owner} to kill")
     kill = strike(pid)
@@ -98,19 +97,17 @@ async def _one(site: Stand, owner: str, watch: Watch) -> None:
 
 
 async def _taken_over(site: Stand, former: int, killed_at: float) -> None:
-    """Wait until both owners are there, and what they know of every replica is fresh again."""
+    """Wait until a supervisor other than the killed process answers and has every replica.
+
+    A new maintainer has shown by `lamp up` that it knows them all.
+    """
     while time.monotonic() < killed_at + WAIT_S:
-        owners = [await asyncio.to_thread(site.owner, each) for each in OWNERS]
-        if None not in owners and former not in owners and _fresh(await site.status()):
+        observed = await site.supervised()
+        live = [each for each in observed.replicas if each.phase == "running"] if observed else []
+        if observed and observed.pid != former and len(live) == REPLICAS:
             return
         await asyncio.sleep(LOOK_S)
     raise StandError(f"nobody took over within {WAIT_S:.0f} s")
-
-
-def _fresh(status: dict[str, Any]) -> bool:
-    source = status.get("sources", {}).get("processes", {"silent": True})
-    live = [each for each in status.get("replicas", ()) if each["phase"] == "running"]
-    return not source.get("silent") and len(live) == REPLICAS
 
 
 def _replicas(site: Stand) -> set[tuple[str, int]]:

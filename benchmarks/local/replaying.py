@@ -11,8 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 import lamplighter
 from benchmarks.load import Stage, running, strike
 from benchmarks.local.loads import traffic
@@ -21,6 +19,8 @@ from benchmarks.local.spec import SERVICE, Wish
 from benchmarks.local.stand import Ran, Stand, StandError, stand
 from benchmarks.report import Figures, Options, at_least, exactly
 from lamplighter.adapters.recordings import FILE, SqliteRecordings
+from lamplighter.faces.cli.render.output import whole
+from lamplighter.model.decisions import Decision
 
 WISH = Wish(replicas=(2, 6), window_s=6.0, drain_s=5.0, bake_s=2.0)
 CALM_RATE, HIGH_RATE = 20.0, 260.0
@@ -33,6 +33,7 @@ EDITS = {
 DIFFERS = 3
 
 Decided = dict[int, list[Any]]
+"""By pass, each decision as plain data with every field, as `lamp replay --json` prints it."""
 BOUNDS = {
     "replay_decisions": at_least(8),
     "replay_reproduced_share": exactly(1),
@@ -65,7 +66,7 @@ async def _story(site: Stand, options: Options) -> None:
         await asyncio.sleep(2.0)
         strike(min(await site.ready()))
         await asyncio.sleep(8.0)
-        maintainer = site.owner(MAINTAINER)
+        maintainer = await site.owner(MAINTAINER)
         assert maintainer is not None, "there is one until it is killed"
         strike(maintainer)
         await site.must("up", "-d", "-y")
@@ -151,6 +152,6 @@ async def _require_used(site: Stand, modules: Path) -> None:
         raise StandError(f"the edited package would not be used, but {out.decode().strip()}")
 
 
-def _plain(value: object) -> list[Any]:
-    found: list[Any] = json.loads(msgspec.json.encode(value))
+def _plain(decisions: tuple[Decision, ...]) -> list[Any]:
+    found: list[Any] = json.loads(json.dumps(whole(decisions)))
     return found

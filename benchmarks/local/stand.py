@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.load import InFlightFiles
-from benchmarks.local.processes import MAINTAINER, SUPERVISOR, Process, end_all, marked, of_role
+from benchmarks.local.processes import MAINTAINER, SUPERVISOR, Process, end_all, marked
 from benchmarks.local.spec import SERVICE, SYSTEM, Wish, spec
 from benchmarks.report import ROOT, CannotRunError
 from lamplighter.app.client import Client
 from lamplighter.model.errors import LampError
+from lamplighter.targets.local.client import Client as SupervisorClient
+from lamplighter.targets.local.supervisor.protocol import Observe, Observed
 
 WORK = ROOT / "benchmarks" / "workloads" / "work.py"
 LOOK_S = 0.05
@@ -60,6 +62,7 @@ class Stand:
         self.in_flight = InFlightFiles(folder / "inflight")
         self._own = {"WORK_INFLIGHT_DIR": str(folder / "inflight"), "WORK_EXECUTIONS": str(self.executions)}
         self._client = Client(self.state, timeout_s=2.0)
+        self._supervisor = SupervisorClient(self.state, SYSTEM)
 
     # --- the command
 
@@ -118,10 +121,21 @@ class Stand:
         """Return everything of this system that lives."""
         return marked(self.temporary)
 
-    def owner(self, role: str) -> int | None:
-        """Return the pid of the maintainer or the supervisor, None while there is none."""
+    async def owner(self, role: str) -> int | None:
+        """Return the pid of the maintainer or the supervisor, as it answers itself; None while none does."""
         assert role in (MAINTAINER, SUPERVISOR)
-        return next(iter(of_role(self.processes(), role)), None)
+        if role == MAINTAINER:
+            holder: dict[str, int] = (await self.status()).get("holder", {})
+            return holder.get("pid")
+        observed = await self.supervised()
+        return observed.pid if observed else None
+
+    async def supervised(self) -> Observed | None:
+        """Return what the supervisor says it has; None while none answers."""
+        try:
+            return (await self._supervisor.ask(Observe())).observed
+        except LampError:
+            return None
 
     async def until(self, holds: Callable[[dict[str, Any]], bool], wait_s: float, what: str) -> float:
         """Look at the status until it is as it should be; return the monotonic moment of that look.
