@@ -1,5 +1,7 @@
 """Guard: what is held, why, and what may pass."""
 
+from itertools import pairwise
+
 import pytest
 from tests.unit.engine_pure.world import World, service, system
 
@@ -181,5 +183,5 @@ def test_failures_make_the_next_try_wait_longer() -> None:
     here.load(60)
     here.run(40)
     refused = [each.at for each in here.history.closed if each.result == "refused"]
-    gaps = [late - early for early, late in zip(refused, refused[1:], strict=False)]
+    gaps = [late - early for early, late in pairwise(refused)]
     assert (gaps, True) == (sorted(gaps), gaps[-1] >= 8)

@@ -51,11 +51,13 @@ def test_scale_up_that_does_not_help_is_undone_as_far_as_it_does_not_serve() -> 
     here = World(system(service(health=replace(service().health, start_timeout_s=200.0)))).settle()
     here.never_ready |= {f"web-{number}" for number in range(4, 40)}
     here.load(55)
-    here.run(232)
-    here.load(30)
-    here.run(12)
-    assert "undone" in closed(here, "scale")
-    assert ["web-1", "web-2", "web-3"] == here.live()
+    here.run(240)
+    (undo,) = (each for each in here.did(Scale) if each.chosen.controller == "undo")
+    assert ("undone", 3, True) == (
+        closed(here, "scale")[-2],
+        undo.chosen.action.replicas,
+        "web-3" in here.ready(),
+    )
 
 
 def test_unknown_postcondition_is_neither_done_nor_failed() -> None:
