@@ -113,3 +113,10 @@ def test_full_disk_holds_what_is_destructive() -> None:
     scenario("a full disk").given(search=(2, 8)).load("search", (-60, 300), (0, 30)).at(
         1, full_disk(for_s=90)
     ).at(10, crash("search/1")).then(never(below=2), eventually(replicas=2))
+
+
+@pytest.mark.xfail(reason="an intent is answered even where the pass that took it could not be recorded")
+def test_intent_that_was_accepted_is_kept() -> None:
+    """What a person was promised on a full disk outlives the maintainer that promised it."""
+    made = scenario("accepted on a full disk").given(search=2).at(0, full_disk(for_s=30, reserve_writes=0))
+    made.releases(5, "r2").at(6, kill_maintainer()).then(eventually(release="r2", replicas=2))

@@ -103,9 +103,9 @@ def second_maintainer(stopped_for_s: float = 8.0) -> Happening:
     return Happening(lambda run: run.upkeep.depose(stopped_for_s), stopped_for_s)
 
 
-def full_disk(for_s: float) -> Happening:
+def full_disk(for_s: float, reserve_writes: int = RESERVE_WRITES) -> Happening:
     """Nothing can be written but for a small reserve."""
-    return Happening(lambda run: run.upkeep.fill(for_s, RESERVE_WRITES), for_s)
+    return Happening(lambda run: run.upkeep.fill(for_s, reserve_writes), for_s)
 
 
 def trouble(faults: Faults, for_s: float) -> Happening:

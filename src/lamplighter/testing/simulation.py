@@ -148,6 +148,8 @@ class Simulation:
                 chosen, how = decision.chosen, "decided   " if recorded else "unrecorded"
                 self._say(f"{how}  {decision.id} {chosen.controller}: {chosen.because}")
         self.witness.heard(inputs, result, recorded=recorded)
+        accepted = {each.intent for each in result.answers if each.accepted}
+        self.upkeep.unkept = set() if recorded else self.upkeep.unkept | accepted
         self._history = after
         for each in result.answers:
             self.upkeep.owed.pop(each.intent, None)

@@ -28,7 +28,7 @@ class Upkeep:
     """The maintainers of one world."""
 
     def __init__(self, world: World, parts: Parts, noted: Noted, wrong: Callable[[str, str], None]) -> None:
-        """Begin with none.
+        """Begin with none. `unkept` are intents that were accepted and are in no record yet.
 
         Args:
             world: what they look after.
@@ -41,6 +41,7 @@ class Upkeep:
         self.recordings = MemoryRecordings(self.disk)
         self.lives = 0
         self.done = False
+        self.unkept: set[str] = set()
         self._world, self._parts, self._noted, self._wrong = world, parts, noted, wrong
         self._ledger = MemoryLedger(self.clock, self.disk)
         self._leases = MemoryLeases(self.clock)
@@ -89,6 +90,8 @@ class Upkeep:
         except BaseException as error:  # noqa: BLE001 - a kill comes as whatever the loop makes of it
             if not life.dead:
                 self._wrong("Loop", f"{life.name} ended by {error!r}")
+            for each in sorted(self.unkept):
+                self._wrong("IntentKept", f"{each} was accepted, and died with {life.name}")
         if self._present is None or self._present[0] is not life:
             return
         self._present = None

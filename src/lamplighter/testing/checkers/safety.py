@@ -30,19 +30,19 @@ class KnownOnly:
             return
         if event.sent_at - event.seen.at > FRESH_S:
             yield f"{event.action_id} rests on facts that are {event.sent_at - event.seen.at:.1f} s old"
-        for source in _needed(event):
+        for source in _needed(event, event.seen, stopped):
             if silence := event.seen.silence(source, event.sent_at):
                 yield f"{event.action_id} stops {', '.join(stopped)} while {source} is silent: {silence.why}"
         yield from _unknown(event, event.seen, stopped)
 
 
-def _needed(event: Applied) -> tuple[str, ...]:
+def _needed(event: Applied, seen: Facts, stopped: tuple[str, ...]) -> tuple[str, ...]:
     """What is taken away to save needs to know the traffic too; what is broken or unused does not."""
     action = event.action
-    name = workload_of(action)
-    taking = shares(event.before, name)
+    taking = shares(event.before, workload_of(action))
     saving = isinstance(action, Scale) and len(taking) <= 1 and action.release in taking and action.replicas
-    return (PROCESSES, HEALTH, TRAFFIC) if saving else (PROCESSES, HEALTH)
+    big = {each.id for each in seen.replicas if _too_big(each.memory_bytes)}
+    return (PROCESSES, HEALTH, TRAFFIC) if saving and not big.issuperset(stopped) else (PROCESSES, HEALTH)
 
 
 def _unknown(event: Applied, seen: Facts, stopped: tuple[str, ...]) -> Iterator[str]:
