@@ -15,8 +15,10 @@ from collections.abc import AsyncIterator
 from tests.acceptance.local.site import Site, find, on_a_site
 from tests.acceptance.local.test_life_and_death import get
 
+from lamplighter.adapters.clock import SystemClock
 from lamplighter.model.actions import Scale
-from lamplighter.model.facts import Facts, Phase
+from lamplighter.model.facts import PROCESSES, Facts, Phase
+from lamplighter.targets.local import target
 from lamplighter.targets.local.supervisor.processes import Identity, boot_id, identify
 
 
@@ -257,3 +259,30 @@ def change(site: Site, to: object) -> None:
     state = json.loads(place.read_bytes().partition(b"\n")[2])
     body = json.dumps(to(state)).encode()
     place.write_bytes(hashlib.blake2b(body, digest_size=16).hexdigest().encode() + b"\n" + body)
+
+
+@on_a_site
+async def test_a_hung_supervisor_is_replaced(site: Site) -> None:
+    """One that lives and answers nothing is silent first, then killed; a successor adopts its children."""
+    await site.serving(2)
+    before, hung = pids(await site.facts()), await site.supervisor_pid()
+    os.kill(hung, signal.SIGSTOP)
+    site.clock = Slipped()
+    site.target = site.new_target()
+    async with maintained(site):
+        silent = await site.facts()
+        site.clock.ahead_s = target.HUNG_S + 1
+        await site.facts()
+        after = await site.until(lambda facts: not facts.sources[PROCESSES].fault)
+    assert (True, before) == (bool(silent.sources[PROCESSES].fault), pids(after))
+    assert hung != await site.supervisor_pid()
+
+
+class Slipped(SystemClock):
+    """A time line that can be moved on, so that a test need not wait."""
+
+    ahead_s = 0.0
+
+    def now(self) -> float:
+        """Return seconds, moved on."""
+        return super().now() + self.ahead_s

@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import signal
 import socket
+import struct
 import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -100,6 +102,32 @@ class Client:
                         return
                     await asyncio.sleep(CONNECT_AGAIN_S)
             raise self._not_started("it does not answer")
+
+    async def end_hung(self) -> int:
+        """Kill a supervisor that takes connections and answers none; its successor adopts all it has.
+
+        Safe although it may only be slow: no traffic goes through it, and what it accepted is on disk.
+
+        Returns:
+            The pid of what was killed, 0 if none listens.
+        """
+        try:
+            _, writer = await self._connect()
+        except OSError:
+            return 0
+        end: socket.socket = writer.get_extra_info("socket")
+        pid, _, _ = struct.unpack("3i", end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        try:
+            handle = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return 0
+        finally:
+            writer.close()
+        try:
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+        finally:
+            os.close(handle)
+        return int(pid)
 
     async def _answers(self) -> bool:
         try:

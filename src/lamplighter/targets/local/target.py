@@ -32,6 +32,8 @@ from lamplighter.targets.local.supervisor.ports import can_listen
 
 READ_DEADLINE_S = 1.0
 """For the gateway's statistics: 5 ms on an idle machine."""
+HUNG_S = 10.0
+"""A supervisor that lives and has not answered for so long is replaced; it answers within 10 ms."""
 _CLOCK_SLIP_S = 0.1
 _HINT_AGAIN_S = 0.5
 
@@ -93,6 +95,8 @@ class LocalTarget:
             reply = await self._client.ask(protocol.Observe())
         except UnreachableError as error:
             self._hear(PROCESSES, now, error.message)
+            if now - self._sources[PROCESSES].observed_at > HUNG_S:
+                await self._client.end_hung()
             return None
         assert reply.observed is not None, "an observation is always answered with one"
         self._hear(PROCESSES, now, "")
