@@ -1,8 +1,10 @@
-"""Writes the schema and the reference anew: `python -m lamplighter.spec docs/reference`."""
+"""Prints the schema or the reference anew, to be kept in docs/reference.
+
+`python -m lamplighter.spec lamp.schema.json` or `python -m lamplighter.spec spec.md`.
+"""
 
 import json
 import sys
-from pathlib import Path
 
 from lamplighter.spec.reference import reference
 from lamplighter.spec.schema import schema
@@ -13,12 +15,8 @@ def written() -> dict[str, str]:
     return {"lamp.schema.json": json.dumps(schema(), indent=1) + "\n", "spec.md": reference()}
 
 
-def main(folder: Path) -> None:
-    """Write the generated files into a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in written().items():
-        (folder / name).write_text(text, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    known = written()
+    if len(sys.argv) != 2 or sys.argv[1] not in known:  # noqa: PLR2004 - the program and one name
+        sys.exit(f"name one of: {', '.join(known)}")
+    sys.stdout.write(known[sys.argv[1]])

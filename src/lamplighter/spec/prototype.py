@@ -4,10 +4,10 @@ Every guess carries where it was seen and why it was taken, so that a first spec
 """
 
 import json
+import posixpath
 import re
 import shlex
 from collections.abc import Iterable, Mapping
-from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from lamplighter.spec.sightings import Sighting, kind_of_variable, sightings
@@ -147,9 +147,10 @@ def _ranked(seen: Iterable[Sighting]) -> list[Sighting]:
     """Return sightings, the likeliest first: not in tests, near the top, of a usual name."""
 
     def rank(each: Sighting) -> tuple[bool, int, int, str]:
-        path = PurePosixPath(each.file)
-        aside = any(part in ASIDE or part.startswith("test_") for part in path.parts)
-        usual = LIKELY_NAMES.index(path.stem) if path.stem in LIKELY_NAMES else len(LIKELY_NAMES)
+        *folders, name = each.file.split("/")
+        stem = posixpath.splitext(name)[0]
+        aside = any(part in ASIDE or part.startswith("test_") for part in (*folders, stem))
+        usual = LIKELY_NAMES.index(stem) if stem in LIKELY_NAMES else len(LIKELY_NAMES)
         return aside, usual + 3 * each.file.count("/"), each.line, each.file
 
     return sorted(seen, key=rank)
@@ -173,15 +174,14 @@ class _Modules:
 
     def place(self, file: str) -> tuple[str, str, str]:
         """Return the module's name, the folder to run in, and what to put on the path."""
-        path = PurePosixPath(file)
-        root = path.parent
-        while root.parts and (f"{root}/__init__.py" in self._files or root.parts[0] in self._imported):
-            root = root.parent
-        parts = path.with_suffix("").relative_to(root).parts
+        root = posixpath.dirname(file)
+        while root and (f"{root}/__init__.py" in self._files or root.split("/")[0] in self._imported):
+            root = posixpath.dirname(root)
+        parts = posixpath.splitext(file)[0].removeprefix(f"{root}/").split("/")
         module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        if not root.parts:
+        if not root:
             return module, ".", ""
-        return (module, ".", str(root)) if self._lock else (module, str(root), "")
+        return (module, ".", root) if self._lock else (module, root, "")
 
     def asgi(self, seen: Sighting) -> Way:
         """An ASGI app: served as it is."""
@@ -226,8 +226,8 @@ class _Modules:
     def script(self, seen: Sighting, ports: Mapping[str, Sighting], reads: set[str]) -> Way:
         """A script that is a server."""
         module, folder, path = self.place(seen.file)
-        below = PurePosixPath(seen.file).relative_to(folder) if folder != "." else PurePosixPath(seen.file)
-        text = f"python -m {module}" if "." in module else f"python {shlex.quote(str(below))}"
+        below = seen.file.removeprefix(f"{folder}/")
+        text = f"python -m {module}" if "." in module else f"python {shlex.quote(below)}"
         notes: tuple[str, ...] = ()
         if seen.file in ports:
             port = ports[seen.file]

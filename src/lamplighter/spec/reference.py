@@ -11,7 +11,7 @@ _HEAD = """\
 # The spec: lamp.yaml
 
 This page is made from the same description as the parser and
-[lamp.schema.json](lamp.schema.json); `python -m lamplighter.spec docs/reference` makes it anew.
+[lamp.schema.json](lamp.schema.json); `python -m lamplighter.spec spec.md` prints it anew.
 
 Small specs stay small: only `system` and what to run are needed.
 
