@@ -182,6 +182,17 @@ def test_replica_sees_only_a_named_environment(
     assert not any("v" == each for each in started.argv)
 
 
+def test_compiled_python_stands_beside_the_tree(source: Path, store: ReleaseStore) -> None:
+    """A replica compiles its modules once for all of its release, and leaves the tree as it was cut."""
+    (source / "app.py").write_text("import new\n")
+    release = cut_here(command(), source, store)
+    before = sorted((store.trees / release.tree).rglob("*"))
+    started = launch(store.root, release, port=1, secrets={}, extra={})
+    subprocess.run(started.argv, cwd=started.cwd, env=started.env, check=True)
+    assert before == sorted((store.trees / release.tree).rglob("*"))
+    assert [each.name.split(".")[0] for each in store.bytecode.rglob("new.*.pyc")] == ["new"]
+
+
 def test_prune_keeps_what_is_used(source: Path, store: ReleaseStore) -> None:
     """Pruning deletes the releases that are not kept, and the trees that no kept one uses."""
     first = cut_here(command(), source, store)

@@ -19,6 +19,10 @@ KEEP_ALIVE_S = 75
 """Longer than the gateway keeps an idle connection, so that the gateway is the one to close it."""
 
 
+BYTECODE = "bytecode"
+"""Compiled Python stands beside trees and environments, which stay as they were made."""
+
+
 class Launch(Value):
     """What to start: `argv` holds no secret; `env` may, and is never written down."""
 
@@ -43,7 +47,8 @@ def launch(
     binaries = root / "environments" / release.environment / "bin" if release.environment else _own_binaries()
     env = {name: value for name, value in os.environ.items() if _passed_on(name)}
     env["PATH"] = f"{binaries}{os.pathsep}{env.get('PATH', os.defpath)}"
-    env |= {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    bytecode = root / BYTECODE / (release.environment or release.tree)
+    env |= {"PYTHONUNBUFFERED": "1", "PYTHONPYCACHEPREFIX": str(bytecode)}
     env |= release.env
     env |= {name.upper(): value for name, value in secrets.items()}
     env |= {**extra, "PORT": str(port), "LAMP_RELEASE": release.id}

@@ -3,6 +3,7 @@
     records/<release id>.json     one Release each
     trees/<digest>/               the files of a release, as they were when it was cut
     environments/<digest>/        one virtual environment per lock-file digest
+    bytecode/<digest>/            compiled Python of a tree or an environment; may be lost at any time
 
 Everything appears whole or not at all: it is written beside its place, synced and renamed.
 """
@@ -17,6 +18,7 @@ import msgspec
 from lamplighter.model.errors import EnvironmentFault, UserError
 from lamplighter.model.release import Release
 from lamplighter.model.value import encode
+from lamplighter.targets.local.releases.launch import BYTECODE
 
 
 class ReleaseStore:
@@ -27,10 +29,11 @@ class ReleaseStore:
         self.records = root / "records"
         self.trees = root / "trees"
         self.environments = root / "environments"
+        self.bytecode = root / BYTECODE
 
     def prepare(self) -> None:
         """Make the folders. Raises EnvironmentFault where this user may not write."""
-        for folder in (self.records, self.trees, self.environments):
+        for folder in (self.records, self.trees, self.environments, self.bytecode):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -85,6 +88,7 @@ class ReleaseStore:
             (self.records / f"{release}.json").unlink(missing_ok=True)
         _sweep(self.trees, {each.tree for each in kept})
         _sweep(self.environments, {each.environment for each in kept})
+        _sweep(self.bytecode, {each.environment or each.tree for each in kept})
         return gone
 
 
