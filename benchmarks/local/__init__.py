@@ -58,7 +58,7 @@ async def _guarded(part: str, options: Options) -> None:
     figures.parts.setdefault(part, {})["machine"] = {
         "load_before": round(load, 2),
         "load_after": round(os.getloadavg()[0], 2),
-        "busy_share": round((busy_after - busy) / (whole_after - whole), 3),
+        "busy_share": round((busy_after - busy) / max(whole_after - whole, 1.0), 3),
     }
 
 

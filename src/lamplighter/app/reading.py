@@ -8,7 +8,7 @@ from pathlib import Path
 from lamplighter.adapters import ledger as ledgers
 from lamplighter.adapters import recordings as recorders
 from lamplighter.adapters.clock import SystemClock, continued
-from lamplighter.adapters.lease import SqliteLeases, Tenancy
+from lamplighter.adapters.lease import SqliteLeases, Tenancy, standing
 from lamplighter.adapters.ledger import SqliteLedger, Verification, anchors
 from lamplighter.adapters.recordings import SqliteRecordings
 from lamplighter.app.views import Explanation, Status, explain, status
@@ -147,6 +147,13 @@ def verification(state: Path) -> Verification:
     """Check the ledger's chain against itself and against its anchors outside of it."""
     with ledger(state) as opened:
         return opened.verify(anchors(state / ledgers.ANCHORS))
+
+
+def maintainer_lives(state: Path, system: str) -> bool:
+    """Return whether the process of the newest maintainer still lives, the lease given back or not."""
+    with ledger(state) as opened:
+        tenancy = _tenancy(opened, SystemClock(), system)
+    return tenancy is not None and standing(tenancy.holder) in ("alive", "stopped")
 
 
 def _tenancy(opened: SqliteLedger, clock: SystemClock, system: str) -> Tenancy | None:

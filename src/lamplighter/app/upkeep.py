@@ -100,7 +100,7 @@ def looks(client: Client) -> Iterator[Status | None]:
 
 
 def wait_until_down(state: Path, client: Client, wait_s: float, seen: Seen) -> None:
-    """Wait until everything of a system has ended.
+    """Wait until everything of a system has ended, its maintainer included.
 
     Raises:
         BackendError: it has not within `wait_s` (`not-settled`).
@@ -109,7 +109,7 @@ def wait_until_down(state: Path, client: Client, wait_s: float, seen: Seen) -> N
     for status in looks(client):
         if status is not None:
             seen(status)
-        elif reading.remembered(state)[0].stopped:
+        elif reading.remembered(state)[0].stopped and not reading.maintainer_lives(state, state.name):
             return
         if time.monotonic() > deadline:
             break
