@@ -95,6 +95,10 @@ class Story:
                 self._teller.chapter(number, title)
                 await chapter()
                 self._seen |= await asyncio.to_thread(leftovers.processes, self._place.folder)
+        except NotHeldError:
+            if self.traffic:
+                await self.traffic.stop()
+            raise
         finally:
             for each in beside:
                 each.cancel()

@@ -24,9 +24,9 @@ def judged(record: Record, answers: Sequence[Answer], asked: int) -> None:
     shown = ", ".join(f"{count} {name}" for name, count in _counts(answers).items() if count)
     record.promise("no question failed", held=failed == 0 and asked > 0, seen=shown)
     record.promise("every question has ended", held=len(answers) == asked, seen=f"{len(answers)} of {asked}")
-    replayed = record.replayed
-    seen = f"{replayed.decisions} of {replayed.passes} passes" if replayed else "not replayed"
-    record.promise("every decision came out the same", held=bool(replayed and not replayed.unlike), seen=seen)
+    if (replayed := record.replayed) is not None:
+        seen = f"{replayed.decisions} of {replayed.passes} passes"
+        record.promise("every decision came out the same", held=not replayed.unlike, seen=seen)
 
 
 def table(record: Record, answers: Sequence[Answer], lag_max_s: float) -> str:
