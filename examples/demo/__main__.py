@@ -75,6 +75,7 @@ async def _told(story: Story, place: Workplace, teller: Teller, record: Record) 
     except NotHeldError as broken:
         record.promise(str(broken), held=False)
         teller.say(f"this did not come about: {broken}", "red")
+        teller.plain(broken.evidence)
         for words in (("status",), ("ledger", "--last", "12")):
             with suppress(NotHeldError):
                 teller.plain((await place.lamp(*words)).out)

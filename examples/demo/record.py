@@ -5,7 +5,14 @@ from typing import NamedTuple
 
 
 class NotHeldError(Exception):
-    """Something that the story promises did not come about; the message is the promise."""
+    """Something that the story promises did not come about; the message is the promise.
+
+    `evidence` is more that was seen, in many lines or none.
+    """
+
+    def __init__(self, promise: str, evidence: str = "") -> None:
+        super().__init__(promise)
+        self.evidence = evidence
 
 
 class Mark(NamedTuple):

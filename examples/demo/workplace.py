@@ -110,12 +110,12 @@ class Workplace:
             async with asyncio.timeout(COMMAND_S):
                 out, err = await process.communicate()
         except TimeoutError:
-            raise NotHeldError(f"`{_short(command)}` ended within {COMMAND_S:.0f} s") from None
+            raise NotHeldError(f"`{_short(command)}` ends within {COMMAND_S:.0f} s") from None
         finally:
             await _end(process)
         if process.returncode:
-            said = (err or out).decode(errors="replace").strip()[-1500:]
-            raise NotHeldError(f"`{_short(command)}` succeeded (it ended with {process.returncode}: {said})")
+            said = (err or out).decode(errors="replace").strip()
+            raise NotHeldError(f"`{_short(command)}` succeeds (it ended with {process.returncode})", said)
         return Ran(out.decode(), asyncio.get_running_loop().time() - began)
 
     def _environment(self) -> dict[str, str]:
