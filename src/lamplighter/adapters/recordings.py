@@ -79,6 +79,7 @@ class SqliteRecordings:
             except HeldError:
                 if not self._drop_some():
                     self._whole = True
+                    self._number += 1  # the number that is missing tells of the gap
                     raise
 
     def passes(self, *, first: int = 0, last: int | None = None) -> Iterator[Recorded]:

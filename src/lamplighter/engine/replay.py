@@ -152,13 +152,14 @@ def differences(
     Raises:
         UserError: there is nothing recorded (`nothing-recorded`).
     """
-    other: History | None = None
+    other, expected = History(), 0
     given: tuple[Outcome, ...] = ()
     differed: set[str] = set()
     stands_for: dict[str, str] = {}
     for recorded, before, was in _again(recordings, step, first, last):
-        if other is None:
-            other = _under(before, policy)
+        if recorded.number != expected:
+            other, given = _under(before, policy), ()
+        expected = recorded.number + 1
         stands_for |= _digests(before, recorded.inputs, policy)
         inputs = _configured_under(recorded.inputs, stands_for)
         inputs = _inputs_under(inputs, policy, other, given)

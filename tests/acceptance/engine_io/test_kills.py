@@ -1,5 +1,6 @@
 """A maintainer killed at any moment: nothing is decided twice, the recording reads, the chain holds."""
 
+import contextlib
 import random
 import signal
 import sqlite3
@@ -27,15 +28,16 @@ KILLS = 15
 def ended(state: Path, start: Start, client: Client) -> Path:
     """The state folder after many kills at random moments and one clean end."""
     chance = random.Random(7)  # noqa: S311 - moments, not secrets
-    process = start(interval_s=0.02, loses=0.3)
+    process = start(interval_s=0.02, loses=0.5)
     until(client.running)
     client.submit(up())
     for _ in range(KILLS):
-        time.sleep(chance.uniform(0.0, 0.5))
+        enough = len(_rows(state)) + chance.randrange(1, 8)
+        until(lambda enough=enough: len(_rows(state)) >= enough)  # type: ignore[misc]
+        time.sleep(chance.uniform(0.0, 0.05))
         process.send_signal(signal.SIGKILL)
         process.wait()
-        process = start(interval_s=0.02, loses=0.3)
-        until(client.running)
+        process = start(interval_s=0.02, loses=0.5)
     process.send_signal(signal.SIGKILL)
     process.wait()
     process = start(interval_s=0.02)
@@ -63,7 +65,7 @@ def test_many_kills_leave_everything_whole(ended: Path) -> None:
     }
     assert set(applied) <= set(decided)
     assert {1} == {told[each] for each in decided}
-    assert KILLS + 2 == len([each for each in ledger.entries() if each.kind == "started"])
+    assert KILLS < len([each for each in ledger.entries() if each.kind == "started"])
     assert [] == _twice(list(applied.values()))
     assert 3 == _alive(ended)
 
@@ -75,13 +77,15 @@ def _calm(client: Client) -> bool:
         return False
 
 
+def _rows(state: Path) -> list[tuple[str, int, str]]:
+    """What reached the site, in order: id, token and action."""
+    with contextlib.closing(sqlite3.connect(state / "site.sqlite", timeout=5)) as site:
+        return site.execute("SELECT id, token, body FROM applied ORDER BY n").fetchall()
+
+
 def _applied(state: Path) -> dict[str, Action]:
     """What reached the site, by id. Tokens never went back."""
-    rows = (
-        sqlite3.connect(state / "site.sqlite")
-        .execute("SELECT id, token, body FROM applied ORDER BY n")
-        .fetchall()
-    )
+    rows = _rows(state)
     assert sorted(token for _, token, _ in rows) == [token for _, token, _ in rows]
     return {name: msgspec.json.decode(body, type=Action) for name, _, body in rows}
 
@@ -96,7 +100,5 @@ def _twice(actions: list[Action]) -> list[str]:
 
 
 def _alive(state: Path) -> int:
-    rows = sqlite3.connect(state / "site.sqlite").execute(
-        "SELECT count(*) FROM replicas WHERE exited IS NULL"
-    )
-    return int(rows.fetchone()[0])
+    with contextlib.closing(sqlite3.connect(state / "site.sqlite")) as site:
+        return int(site.execute("SELECT count(*) FROM replicas WHERE exited IS NULL").fetchone()[0])

@@ -187,10 +187,10 @@ def test_a_gap_in_the_recording_is_told(
         passes(loop, 2)
     passes(loop, 1)
     gaps = [each.body["passes"] for each in ledger.entries() if each.kind == "gap"]
-    start = recordings.start(3)
+    start = recordings.start(5)
     assert [2] == gaps
     assert start is not None
-    assert (3, 4) == (start[0], start[1].workloads["search"].ordinal)
+    assert (5, 4) == (start[0], start[1].workloads["search"].ordinal)
 
 
 def test_the_step_is_told_whether_it_can_be_recorded(

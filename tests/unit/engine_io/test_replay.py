@@ -13,11 +13,13 @@ from lamplighter.adapters.recordings import SqliteRecordings
 from lamplighter.engine.loop import Loop
 from lamplighter.engine.replay import differences, number_at, replay, report
 from lamplighter.engine.terms import Terms
-from lamplighter.model.errors import UserError
+from lamplighter.model.errors import HeldError, UserError
+from lamplighter.model.facts import Facts
 from lamplighter.model.history import History
 from lamplighter.model.intents import Up
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.system import System
+from lamplighter.ports import Scope
 
 TERMS = Terms(system="library", step=toy_step, revalidate=allow)
 
@@ -149,3 +151,45 @@ def test_a_wall_time_leads_to_the_group_of_that_time(
     run(ledger, recordings, clock, 23)
     starts = recordings.starts()
     assert (starts[1][0], 0) == (number_at(recordings, starts[1][2]), number_at(recordings, 0.0))
+
+
+def test_what_a_target_tells_loosely_replays_exactly(
+    ledger: SqliteLedger, recordings: SqliteRecordings, clock: VirtualClock
+) -> None:
+    """Whole numbers for fractions, keys in any order, a negative zero: decided on as they are recorded."""
+
+    class Loose(ListTarget):
+        async def observe(self, scope: Scope) -> Facts:
+            told = await super().observe(scope)
+            shares = {"search": {"r-2": 0, "r-1": 1, "r-0": -0.0}}
+            return msgspec.structs.replace(told, shares=shares)
+
+    def step(history: History, inputs: Inputs) -> tuple[History, Result]:
+        after, result = toy_step(history, inputs)
+        order = repr(inputs.facts.shares)
+        decisions = tuple(msgspec.structs.replace(each, basis=order) for each in result.decisions)
+        return after, msgspec.structs.replace(result, decisions=decisions)
+
+    loop = Loop(Loose(), clock, ledger, recordings, changed(TERMS, step=step))
+    asyncio.run(loop.once())
+    assert [True] == [each.same for each in replay(recordings, step)]
+
+
+def test_after_a_gap_the_recorded_history_is_taken_up(
+    ledger: SqliteLedger,
+    recordings: SqliteRecordings,
+    clock: VirtualClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Passes that could not be recorded are reported, and those after them come out the same."""
+    loop = run(ledger, recordings, clock, 2)
+    with monkeypatch.context() as patched:
+        patched.setattr(recordings, "_write", _full)
+        asyncio.run(loop.once())
+    asyncio.run(loop.once())
+    found = report(replay(recordings, toy_step))
+    assert ((4,), True) == (found.gaps, found.exact)
+
+
+def _full(*_: object) -> int:
+    raise HeldError("the disk is full")
