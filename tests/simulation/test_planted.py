@@ -242,7 +242,7 @@ CASES = [
     (busy_drain, traffic_to_the_unready, {"SharesSound", "MinKept"}),
     (wobbly, flapping, {"NoFlapping"}),
     (swing, live_forgotten, {"KnownOnly"}),
-    (slow_growth, undo_lost, {"Convergence"}),
+    (slow_growth, undo_lost, {"Convergence", "CountExact", "AppliedOnce"}),
 ]
 
 

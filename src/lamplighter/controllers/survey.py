@@ -148,6 +148,20 @@ class Survey:
                 standing = releases[replica.release] = Standing()
             standing.add(replica)
         self.motion = Motion(pending or {}, self.replicas)
+        self.behind: frozenset[str] = frozenset()
+
+    def catch_up(self, answered: Mapping[str, Instant | None]) -> None:
+        """Note which workloads the facts are behind on: read before an action on them was answered.
+
+        Facts may be a few seconds old and still count as known. What was done meanwhile is not in them,
+        and must not be read as undone.
+        """
+        source = self.facts.sources.get(PROCESSES)
+        if source is None or self.silence(PROCESSES):
+            return
+        self.behind = frozenset(
+            name for name, at in answered.items() if at is not None and source.observed_at < at
+        )
 
     def under_way(self, pending: Mapping[str, Pending]) -> None:
         """Take `pending` for what is under way from here on."""

@@ -15,14 +15,17 @@ from lamplighter.model.value import Instant
 ACTED_MAX = 2000
 
 
-def commit(history: History, settled: Iterable[Settled], now: Instant) -> tuple[History, tuple[Closed, ...]]:
+def commit(
+    history: History, settled: Iterable[Settled], now: Instant, behind: frozenset[str] = frozenset()
+) -> tuple[History, tuple[Closed, ...]]:
     """Return the history with decisions folded in, and the actions that were overtaken or undone.
 
     1. One that is to be carried out is under way from here on, and counts towards the budgets.
     2. What it overtakes, or undoes, ends.
     3. A Scale by an owner of numbers settles that number, and the workload's total if it names one.
     4. A repair notes who takes whose place, with the failures of that place.
-    5. One that a person is asked about is kept until its facts change.
+    5. One that a person is asked about is kept until its facts change; where they are `behind`, they
+       have not been looked at.
     """
     closed: list[Closed] = []
     pending, workloads = dict(history.pending), dict(history.workloads)
@@ -61,6 +64,7 @@ def commit(history: History, settled: Iterable[Settled], now: Instant) -> tuple[
         tuple(settled),
         now,
         closed,
+        behind,
     )
 
 
@@ -71,7 +75,11 @@ def handed_over(history: History, findings: Iterable[Finding], now: Instant) -> 
 
 
 def _with_asked(
-    history: History, settled: tuple[Settled, ...], now: Instant, closed: list[Closed]
+    history: History,
+    settled: tuple[Settled, ...],
+    now: Instant,
+    closed: list[Closed],
+    behind: frozenset[str],
 ) -> tuple[History, tuple[Closed, ...]]:
     """Keep what is still asked; what is not asked on the same facts any more has lapsed."""
     decisions = [each.decision for each in settled]
@@ -80,6 +88,7 @@ def _with_asked(
         for each in decisions
         if each.state == "asked" or (each.state == "held" and each.id in history.asked)
     }
+    asked |= {name: each for name, each in history.asked.items() if workload_of(each.chosen.action) in behind}
     answered = {each.id for each in decisions if each.state == "act"}
     lapsed = [
         replace(ended(Pending(decision=each), "lapsed", now, "its facts have changed"))

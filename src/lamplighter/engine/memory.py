@@ -30,7 +30,7 @@ _Noted = TypeVar("_Noted")
 
 
 def remember(history: History, survey: Survey) -> History:
-    """Return the history with this pass's facts folded in."""
+    """Return the history with this pass's facts folded in, but for workloads that they are behind on."""
     system = history.system
     if system is None or history.stopped:
         return history
@@ -39,7 +39,8 @@ def remember(history: History, survey: Survey) -> History:
         service = system.services.get(name)
         if service is None and survey.silence(PROCESSES) is None and not survey.remaining(name):
             continue
-        workloads[name] = _remembered(memory, service, survey, name)
+        behind = name in survey.behind
+        workloads[name] = memory if behind else _remembered(memory, service, survey, name)
     pending = {each: _arrived(value, survey) for each, value in history.pending.items()}
     return replace(history, workloads=workloads, pending=pending)
 
@@ -60,7 +61,8 @@ def advance(history: History, survey: Survey) -> History:
     workloads = {}
     for name, memory in history.workloads.items():
         service = history.system.services.get(name)
-        workloads[name] = progress(memory, service, survey, history) if service else memory
+        told = service is not None and name not in survey.behind
+        workloads[name] = progress(memory, service, survey, history) if service and told else memory
     return replace(history, workloads=workloads)
 
 

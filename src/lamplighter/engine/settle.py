@@ -35,6 +35,7 @@ def settle(proposals: list[Proposal], history: History, survey: Survey) -> tuple
     4. Replicas beyond `max` and `surge` are not started, whoever wants them.
     5. Anything else on a subject that has an action under way waits for it.
     6. One that a person was asked about, and whose facts have not changed, stays exactly as it was.
+    7. Nothing is settled on a workload whose facts were read before its last action was answered.
 
     Returns:
         In the order in which they were settled; losers stand with the decision that they lost to.
@@ -43,7 +44,7 @@ def settle(proposals: list[Proposal], history: History, survey: Survey) -> tuple
     pending, room = _by_subject(history), _Room(history, survey)
     winners: list[tuple[Proposal, tuple[str, ...]]] = []
     losers: dict[int, list[Lost]] = {}
-    for proposal in sorted(proposals, key=_rank):
+    for proposal in sorted((each for each in proposals if not _premature(each, survey)), key=_rank):
         claims = tuple(_claims(proposal))
         rival = next((claimed[each] for each in claims if each in claimed), None)
         if rival is not None:
@@ -73,6 +74,12 @@ def settle(proposals: list[Proposal], history: History, survey: Survey) -> tuple
         Settled(_decision(naming, bases, proposal, tuple(losers.get(rank, ())), survey), overtakes)
         for rank, (proposal, overtakes) in enumerate(winners)
     )
+
+
+def _premature(proposal: Proposal, survey: Survey) -> bool:
+    if isinstance(proposal.action, Dismantle):
+        return bool(survey.behind)
+    return workload_of(proposal.action) in survey.behind
 
 
 def _rank(proposal: Proposal) -> tuple[int, str, str, bytes]:

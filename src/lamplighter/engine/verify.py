@@ -13,6 +13,7 @@ from lamplighter.controllers import contracts
 from lamplighter.controllers.kinds import finding
 from lamplighter.controllers.survey import Survey
 from lamplighter.engine.conditions import all_hold, holds
+from lamplighter.engine.settle import workload_of
 from lamplighter.model.actions import Action, Condition, Dismantle, Outcome, Replace, Scale, Serving, Shift
 from lamplighter.model.decisions import Priority, Proposal
 from lamplighter.model.facts import PROCESSES, Phase
@@ -54,6 +55,7 @@ def answered(
         pending = history.pending.get(outcome.action)
         if pending is None:
             continue
+        history = _answered_at(history, pending, outcome)
         if outcome.state == "refused":
             result = "lapsed" if outcome.code in LAPSED_CODES else "refused"
             if result == "lapsed" and pending.outcome == "unknown":
@@ -80,6 +82,7 @@ def verify(history: History, survey: Survey) -> Verified:
     3. Its deadline has passed and its postcondition cannot be told: it goes on, and a finding says so.
     4. It can never hold, since the replica that it waits for came and ended: failed at once.
     5. Its deadline has passed and it is known not to hold: undone where that is possible, else failed.
+    6. The facts were read before the last answer on its workload: nothing can be told by them.
     """
     closed: list[Closed] = []
     retries: list[str] = []
@@ -111,6 +114,8 @@ def verify(history: History, survey: Survey) -> Verified:
 
 def _judged(pending: Pending, survey: Survey) -> str:
     contract, now = pending.decision.chosen.contract, survey.now
+    if workload_of(pending.decision.chosen.action) in survey.behind:
+        return ""
     told = pending.state == "applied" or (pending.outcome is not None and contract.expects)
     if told and all_hold(contract.expects, survey) is True:
         return "verified"
@@ -198,6 +203,16 @@ def noted(history: History, closed: tuple[Closed, ...]) -> History:
 
 def _possible(undo: Shift, survey: Survey) -> bool:
     return all(survey.ready(undo.workload, release) for release, share in undo.shares.items() if share > 0)
+
+
+def _answered_at(history: History, pending: Pending, outcome: Outcome) -> History:
+    """Note when something may have been done last: what the facts said before that is of the past."""
+    name = workload_of(pending.decision.chosen.action)
+    memory = history.workloads.get(name)
+    if memory is None or outcome.state == "refused":
+        return history
+    memory = replace(memory, answered_at=max(outcome.at, memory.answered_at or outcome.at))
+    return replace(history, workloads={**history.workloads, name: memory})
 
 
 def _without(history: History, pending: Pending) -> History:

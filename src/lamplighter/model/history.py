@@ -61,7 +61,8 @@ class WorkloadHistory(Value):
     one took its place), `attempts` (when predecessors in the same place failed soon or were replaced
     alive). `missing_since`: since when fewer of a release have lived than are wanted, with no proven
     death to show for it; `restores`: when such vanished ones were started again.
-    `drain_s` is kept for a workload that has left the spec.
+    `drain_s` is kept for a workload that has left the spec. `answered_at`: when the target last answered
+    an action on it; facts that were read before then are of the past.
     """
 
     stable: str = ""
@@ -85,6 +86,7 @@ class WorkloadHistory(Value):
     restores: tuple[Instant, ...] = ()
     scaled_up_at: Instant | None = None
     scaled_down_at: Instant | None = None
+    answered_at: Instant | None = None
 
 
 class Pending(Value):
