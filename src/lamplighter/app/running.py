@@ -22,6 +22,7 @@ from lamplighter.ports import Clock, LedgerEntry, LogLine, Target
 PAGE = 500
 """Entries of the ledger in one answer."""
 WAIT_MAX_S = 120.0
+FIRST_PASS_S = 5.0
 TAIL_MAX = 10_000
 
 
@@ -55,6 +56,11 @@ class Running:
             tenancy=self._leases.current(self._system),
             head=self._reader.head(),
         )
+
+    async def first_pass(self) -> None:
+        """Wait until there is a pass to look at: a successor knows nothing of the world before its first."""
+        if self._loop.seen is None:
+            await self._news(FIRST_PASS_S)
 
     def entries(self, *, since: int, limit: int = PAGE) -> Entries:
         """Return up to `limit` entries of the ledger from number `since` on."""

@@ -124,5 +124,6 @@ def _finding(finding: Finding, change: str) -> LedgerLine:
     return LedgerLine(kind="finding", subject=finding.subject, body=body)
 
 
-def _named(system: System) -> dict[str, str]:
-    return {"name": system.name, "digest": digest(system)}
+def _named(system: System) -> dict[str, object]:
+    gateway = {"host": system.gateway.host, "port": system.gateway.port}
+    return {"name": system.name, "digest": digest(system), "gateway": gateway}

@@ -62,7 +62,8 @@ def describe(action: Action) -> str:
             split = ", ".join(f"{share:.0%} to {release}" for release, share in shares.items())
             return f"traffic of {workload}: {split or 'none'}"
         case Forget(replicas=gone):
-            return f"drop the records of {len(gone)} replicas that are gone"
+            whose = gone[0] if len(gone) == 1 else f"{len(gone)} replicas"
+            return f"drop what is noted of {whose}, gone for good"
         case Dismantle():
             return "end what is left, the gateway last"
 

@@ -17,7 +17,8 @@ from .worlds import planned, running, up, wanted
         (Scale(workload="web", release="r-1", replicas=4), "bring web to 4 (r-1)"),
         (Replace(workload="web", release="r-1", replica="a", start="b"), "start b in place of a"),
         (Shift(workload="web", shares={"r-2": 0.25, "r-1": 0.75}), "traffic of web: 25% to r-2, 75% to r-1"),
-        (Forget(replicas=("a", "b")), "drop the records of 2 replicas that are gone"),
+        (Forget(replicas=("a", "b")), "drop what is noted of 2 replicas, gone for good"),
+        (Forget(replicas=("a",)), "drop what is noted of a, gone for good"),
         (Dismantle(system="x"), "end what is left, the gateway last"),
     ],
 )

@@ -68,6 +68,7 @@ class _Api:
         return _json(receipt, status=200 if receipt.answer else 202)
 
     async def status(self, _request: Request) -> Response:
+        await self._running.first_pass()
         return _json(self._running.status())
 
     async def ledger(self, request: Request) -> Response:

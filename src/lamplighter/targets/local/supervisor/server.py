@@ -47,7 +47,8 @@ async def serve(supervisor: Supervisor, listener: socket.socket) -> asyncio.Serv
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # The peer may go at any time, and what it sent may be anything: neither is a fault of ours.
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError, ValueError):
+        # Cancelled only when the supervisor ends; asyncio 3.11 logs a cancelled handler as an exception.
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, ValueError, asyncio.CancelledError):
             await _converse(supervisor, reader, writer)
         writer.close()
 
