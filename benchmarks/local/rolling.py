@@ -17,7 +17,7 @@ from benchmarks.report import Figures, Options, at_least, exactly
 MOST, FEWEST = 8, 2
 SLOTS = 8
 """Of a replica; small, so that eight of them do not need more processor than a small machine has."""
-STREAMS_PER_S, WEBSOCKETS_PER_S = 0.8, 0.4
+STREAMS_PER_S, WEBSOCKETS_PER_S = 0.8, 0.8
 WARM_S = 3.0
 LONGEST_S = 400.0
 PHASES = ("release", "scale_down", "rollback")
@@ -106,7 +106,7 @@ async def _phase(site: Stand, rate: float, lengths: Lengths, options: Options, c
         stream_s=lengths.stream_s, websocket_s=lengths.websocket_s,
     )  # fmt: skip
     async with running(load) as run:
-        await asyncio.sleep(max(WARM_S, lengths.stream_s / 2))
+        await asyncio.sleep(max(WARM_S, lengths.stream_s))
         began_at = time.monotonic()
         await change()
         took_s = time.monotonic() - began_at
