@@ -4,7 +4,7 @@ The one place where the total (scaling's) and the stage of a rollout (rollout's)
 Arithmetic only: everything it decides from is an argument.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import ceil
 from typing import NamedTuple
 
@@ -94,7 +94,8 @@ def exchange(
        (the stable release; without one, the candidate).
     2. A rollout is under way: from stable to the candidate, up to the step's share; all of it where
        nothing of stable serves any more.
-    3. Else everything is the heir's.
+    3. A rollout whose candidate has all of the traffic keeps it there, until it is promoted or fails.
+    4. Else everything is the heir's.
     """
     rollout = active(memory)
     candidate = rollout.candidate if rollout else ""
@@ -106,7 +107,7 @@ def exchange(
     if rollout and shares.keys() & {memory.stable} and candidate != memory.stable:
         goal = 1.0 if gone and survey.ready(service.name, candidate) else step_share(rollout, service)
         return Exchange(taker=candidate, giver=memory.stable, goal=goal, keep=True)
-    return Exchange(taker=heir)
+    return Exchange(taker=candidate if rollout and shares.keys() == {candidate} else heir)
 
 
 def numbers(memory: WorkloadHistory, service: Service, survey: Survey, capacity: int) -> Numbers:
@@ -131,9 +132,7 @@ def numbers(memory: WorkloadHistory, service: Service, survey: Survey, capacity:
     if not move.giver:
         placed = None if shares.keys() == {taker.release} or not taker.ready else {taker.release: 1.0}
         return Numbers({**wanted, taker.release: capacity}, placed)
-    room = service.replicas.max + service.rollout.surge
-    room -= sum(survey.count(name, each) for each in {*survey.releases(name)} - {move.taker, move.giver})
-    total = max(1, min(capacity, max(service.replicas.min, room - 1)))
+    room, total = attainable(service, survey, {move.taker, move.giver}, capacity)
     share = shares.get(taker.release, 0.0) / (shares.get(taker.release, 0.0) + shares[giver.release])
     counts = _counts(move, (taker, giver), total, room, share)
     after = _share(move, (taker, giver), counts[0], total, share)
@@ -142,6 +141,19 @@ def numbers(memory: WorkloadHistory, service: Service, survey: Survey, capacity:
     if after - share < EPSILON:
         return Numbers(wanted, None, no_room=stuck)
     return Numbers(wanted, _shares(shares, taker.release, giver.release, after))
+
+
+def attainable(service: Service, survey: Survey, releases: Collection[str], capacity: int) -> tuple[int, int]:
+    """Return the room that two releases have together, and how many replicas may carry the traffic.
+
+    That is what the load needs, never less than `min`, and one less than there is room for: the taker
+    has to start somewhere.
+    """
+    others = {*survey.releases(service.name)}.difference(releases)
+    room = service.replicas.max + service.rollout.surge
+    room -= sum(survey.count(service.name, each) for each in others)
+    low = service.replicas.min
+    return room, max(1, min(max(low, capacity), max(low, room - 1)))
 
 
 def replicas_for(share: float, total: int) -> int:

@@ -10,7 +10,15 @@ from lamplighter.controllers import contracts
 from lamplighter.controllers.configure import configured
 from lamplighter.controllers.contracts import SHARE_TOLERANCE
 from lamplighter.controllers.kinds import finding
-from lamplighter.controllers.numbers import Numbers, active, numbers, replicas_for, step_share, steps
+from lamplighter.controllers.numbers import (
+    Numbers,
+    active,
+    attainable,
+    numbers,
+    replicas_for,
+    step_share,
+    steps,
+)
 from lamplighter.controllers.survey import Survey
 from lamplighter.model.actions import Ready, Scale, Shares
 from lamplighter.model.decisions import Priority, Proposal, Verdict
@@ -229,7 +237,8 @@ def _stepped(
     memory: WorkloadHistory, state: RolloutState, service: Service, survey: Survey, share: float
 ) -> WorkloadHistory:
     goal, last = step_share(state, service), state.step >= len(steps(state, service)) - 1
-    needed = max(1, replicas_for(min(share, goal) if share > 0 else goal, memory.capacity))
+    _, total = attainable(service, survey, {state.candidate, state.stable}, memory.capacity)
+    needed = max(1, replicas_for(min(share, goal) if share > 0 else goal, total))
     enough = survey.ready(service.name, state.candidate) >= needed
     short = None if enough or share <= 0 else state.shortfall_since or survey.now
     state = replace(state, shortfall_since=short)

@@ -100,10 +100,11 @@ def _in_force(memory: WorkloadHistory) -> str:
 def _released(
     memory: WorkloadHistory, service: Service, release: str, intent: Up, now: Instant
 ) -> WorkloadHistory:
-    """Return the memory with `release` in force or on its way; the bounds of `service` apply at once."""
+    """Return the memory with `release` in force or on its way; a higher `min` applies at once."""
     first = not memory.stable and not any(memory.wanted.values())
     capacity = bounded(service, max(1, service.replicas.min, memory.capacity if not first else 0))
-    memory = replace(memory, drain_s=service.drain_s, capacity=capacity if first else memory.capacity)
+    kept = max(memory.capacity, service.replicas.min)
+    memory = replace(memory, drain_s=service.drain_s, capacity=capacity if first else kept)
     if release == _in_force(memory):
         return memory
     if release == memory.stable:

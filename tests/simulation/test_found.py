@@ -1,0 +1,66 @@
+"""What seeds have found, each kept as a scenario: every one of these has gone wrong once."""
+
+from msgspec.structs import replace
+
+from lamplighter.model.intents import Up
+from lamplighter.model.system import Guards, RolloutPolicy, Service
+from lamplighter.targets.simulated import Faults, SourceFaults
+from lamplighter.testing.builders import service, system
+from lamplighter.testing.scenarios import (
+    down,
+    eventually,
+    kill_maintainer,
+    never,
+    nothing_left,
+    order,
+    scenario,
+)
+
+
+def stepped(least: int, most: int, surge: int, *steps: float) -> Service:
+    """Return a search service with these bounds and steps, short bakes and short drains."""
+    policy = RolloutPolicy(steps=steps or (0.5, 1.0), bake_s=5.0, surge=surge)
+    return service("search", (least, most), rollout=policy, drain_s=5.0)
+
+
+def test_rollout_without_room_ends_where_it_was_going() -> None:
+    """At `max` and with no surge a rollout goes through with one replica fewer, and never turns back."""
+    made = scenario("no room").given(search=stepped(3, 4, 0), release="r2").load("search", (-60, 290))
+    made.then(never(below=3), eventually(release="r2", replicas=4))
+
+
+def test_shares_that_do_not_come_out_even_start_nothing_more() -> None:
+    """A seventh of the traffic is rounded by the gateway; it still needs no second replica."""
+    made = scenario("sevenths").given(search=stepped(7, 7, 1, 0.05, 0.15, 1.0), release="r2")
+    made.then(never(below=7), eventually(release="r2", replicas=7))
+
+
+def test_min_raised_during_a_rollout_holds_at_once() -> None:
+    """The step that gives everything to the candidate waits until the new `min` of it is ready."""
+    higher = replace(system(), services={"search": stepped(4, 4, 1)})
+    raised = order(Up(id="up-higher", system=replace(higher, name="sim"), releases={"search": "r2"}))
+    scenario("min raised").given(search=stepped(3, 3, 1), release="r2").at(2, raised).then(
+        never(below=3), eventually(release="r2", replicas=4)
+    )
+
+
+def test_rollout_keeps_to_what_may_be_at_risk() -> None:
+    """What a rollout drains at once is bounded as all else is; it goes on bit by bit."""
+    made = scenario("little at risk").given(search=stepped(6, 6, 1), release="r2")
+    made.guarded(Guards(at_risk=0.2)).then(never(below=6), eventually(release="r2", replicas=6))
+
+
+def test_late_facts_undo_nothing() -> None:
+    """Where every source is a second or two late, nothing is done twice and nothing is taken back."""
+    faults = Faults(sources=SourceFaults(late_p=0.5, late_s=2.0))
+    made = scenario("late facts").given(search=3, release="r2", faults=faults)
+    made.at(30, crash("search/1")).at(31, crash("search/1")).then(
+        never(below=1), eventually(release="r2", replicas=3), seed=5
+    )
+
+
+def test_dismantling_that_nobody_carried_out_is_not_done() -> None:
+    """A maintainer that dies before the last action leaves it to its successor, and nothing is left."""
+    for steps in range(12):
+        made = scenario("killed at the end").given(search=1).at(0, down())
+        made.at(1.2, kill_maintainer(steps)).then(nothing_left())
