@@ -7,6 +7,7 @@ from lamplighter.model.system import Guards, RolloutPolicy, Service
 from lamplighter.targets.simulated import Faults, SourceFaults
 from lamplighter.testing.builders import service, system
 from lamplighter.testing.scenarios import (
+    crash,
     down,
     eventually,
     kill_maintainer,
