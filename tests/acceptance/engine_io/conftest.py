@@ -77,10 +77,13 @@ def up(name: str = "i-up") -> Up:
     return Up(id=name, system=wanted, releases={"search": "r-1"})
 
 
-def until(condition: Callable[[], bool], *, within_s: float = 20.0) -> None:
-    """Wait for something to come true."""
+def until(
+    condition: Callable[[], bool], *, within_s: float = 20.0, of: subprocess.Popen[str] | None = None
+) -> None:
+    """Wait for something to come true, at most until the process that it depends on has ended."""
     end = time.monotonic() + within_s
     while not condition():
+        assert of is None or of.poll() is None, f"the maintainer ended: {of.communicate()[1]}"
         assert time.monotonic() < end, "it did not come true in time"
         time.sleep(0.02)
 

@@ -33,7 +33,7 @@ def ended(state: Path, start: Start, client: Client) -> Path:
     client.submit(up())
     for _ in range(KILLS):
         enough = len(_rows(state)) + chance.randrange(1, 8)
-        until(lambda enough=enough: len(_rows(state)) >= enough)  # type: ignore[misc]
+        until(lambda enough=enough: len(_rows(state)) >= enough, of=process)  # type: ignore[misc]
         time.sleep(chance.uniform(0.0, 0.05))
         process.send_signal(signal.SIGKILL)
         process.wait()
