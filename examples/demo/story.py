@@ -59,7 +59,7 @@ class Pace:
 
 
 FULL = Pace()
-QUICK = Pace(rate=10.0, calm_s=1.0, high_s=1.0, gone_s=2.0, kill_at_peak=False, tuning=Tuning(bake_s=1.0))
+QUICK = Pace(calm_s=1.0, high_s=1.0, gone_s=2.0, kill_at_peak=False, tuning=Tuning(bake_s=1.0))
 
 
 class Story:
@@ -163,7 +163,7 @@ class Story:
         await self._answered_with(PRAISE[0].split('"')[3], "every answer is by the release before")
         self._place.edit(back=True)
         self._teller.say("the line is changed back in the prototype, too")
-        await self._watch.until("two replicas serve after the rollback", _calm, SEEN_S)
+        await self._watch.until("two replicas serve after the rollback", _calm, SLOW_SEEN_S)
 
     async def _loses_its_maintainer(self) -> None:
         before = await self._status()
@@ -178,7 +178,7 @@ class Story:
         gone_s = monotonic() - killed
         await self._lamp("up", "-d", "-y")
         self._mark("taken up")
-        after = await self._watch.until("two replicas serve", _calm, SEEN_S)
+        after = await self._watch.until("two replicas serve", _calm, SLOW_SEEN_S)
         answered = [each for each in self._asking.answers if killed <= each.due < killed + gone_s]
         failed = sum(each.fate.failed for each in answered)
         self._teller.say(f"{len(answered)} questions were asked meanwhile, {failed} failed", "green")

@@ -151,7 +151,7 @@ def tuned(spec: str, port: int, cache: Path, tuning: Tuning) -> str:
             "      # LIBRARY_CACHE: ~/.cache/library "
         ),
         "scale: {on: in_flight, goal: 8}": (
-            f"scale: {{on: in_flight, goal: 4, window: {tuning.window_s:g}s, "
+            f"scale: {{on: in_flight, goal: 5, window: {tuning.window_s:g}s, "
             f"panic_window: {tuning.panic_window_s:g}s}}    # demo: seconds instead of a minute"
         ),
         "bake: 10s, surge: 1}": f"bake: {tuning.bake_s:g}s, surge: 1}}    # demo: the example has 10s",
