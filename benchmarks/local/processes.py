@@ -32,8 +32,8 @@ class Process:
 
 
 def marked(folder: Path) -> list[Process]:
-    """Return the live processes of the run in `folder`, in order of their pids."""
-    mark = b"TMPDIR=" + os.fsencode(folder)
+    """Return the live processes whose TMPDIR is `folder` or below it, in order of their pids."""
+    mark = b"TMPDIR=" + os.fsencode(folder) + b"/"
     found = (_process(int(each.name), mark) for each in os.scandir("/proc") if each.name.isdigit())
     return sorted((each for each in found if each is not None), key=lambda each: each.pid)
 
@@ -91,7 +91,11 @@ def _process(pid: int, mark: bytes) -> Process | None:
     except OSError:
         return None
     fields = _fields(pid)
-    if mark not in environment or fields is None or fields[_STATE] in "ZX":
+    if (
+        fields is None
+        or fields[_STATE] in "ZX"
+        or not any((each + b"/").startswith(mark) for each in environment)
+    ):
         return None
     ids = [each.partition(b"=")[2].decode() for each in environment if each.startswith(b"LAMP_REPLICA=")]
     role = REPLICA if ids else next((_ROLES[each] for each in line if each in _ROLES), OTHER)

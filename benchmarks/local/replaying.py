@@ -1,31 +1,23 @@
-"""Part `replay`: a story is recorded, its results deleted, and every decision made again (figure 6)."""
+"""Part `replay`: the demo is recorded, its results deleted, and every decision made again (figure 6)."""
 
-import asyncio
 import json
 import os
 import shutil
+import sqlite3
 import sys
 import tempfile
-from asyncio.subprocess import PIPE
-from dataclasses import replace
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import lamplighter
-from benchmarks.load import Stage, running, strike
-from benchmarks.local.loads import traffic
-from benchmarks.local.processes import MAINTAINER
-from benchmarks.local.spec import SERVICE, Wish
-from benchmarks.local.stand import Ran, Stand, StandError, stand
+from benchmarks.local.demo import Told, told
+from benchmarks.local.stand import Ran, StandError, command, lamp_command
 from benchmarks.report import Figures, Options, at_least, exactly
 from lamplighter.adapters.recordings import FILE, SqliteRecordings
 from lamplighter.faces.cli.render.output import whole
 from lamplighter.model.decisions import Decision
 
-WISH = Wish(replicas=(2, 6), window_s=6.0, drain_s=5.0, bake_s=2.0)
-CALM_RATE, HIGH_RATE = 20.0, 260.0
-HIGH_S = 12.0
-LONGEST_S = 300.0
 EDITS = {
     "a constant": ("controllers/scaling.py", "UP_AT = 1.1", "UP_AT = 3.0"),
     "a branch": ("controllers/repair.py", "    for replica in dead:\n", "    for replica in ():\n"),
@@ -36,45 +28,44 @@ Decided = dict[int, list[Any]]
 """By pass, each decision as plain data with every field, as `lamp replay --json` prints it."""
 BOUNDS = {
     "replay_decisions": at_least(8),
+    "replay_maintainers": at_least(2),
     "replay_reproduced_share": exactly(1),
     "replay_edits_reported_share": exactly(1),
 }
 
 
 async def measure(figures: Figures, options: Options) -> None:
-    """Live through a story, save what was decided, delete it from a copy, and have it made again."""
+    """Run the demo, its maintainer killed on the way; save what was decided, delete it, make it again."""
     with tempfile.TemporaryDirectory(prefix="lamp-replay-") as folder:
-        recording = Path(folder) / FILE
-        async with stand(WISH) as site:
-            await _story(site, options)
-            await site.down()
-            shutil.copy(site.state / FILE, recording)
-            shutil.copy(recording, Path(folder) / "whole.sqlite")
-            saved = await asyncio.to_thread(_saved, recording)
-            await asyncio.to_thread(_forgotten, recording)
-            again = _decided(await _replayed(site, recording))
-            _compare(figures, saved, again)
-            reported = [await _reported(site, Path(folder), name) for name in EDITS]
+        recorded, bare = Path(folder) / FILE, Path(folder) / "bare.sqlite"
+        async with told("--keep", *(["--quick"] if options.quick else [])) as story:
+            options.progress(f"replay: the demo ended with {story.ran.code} after {story.ran.took_s:.0f} s")
+            figures.put("replay_maintainers", _maintainers(story))
+            _copied(_only(story, FILE), recorded)
+        _copied(recorded, bare)
+        _forgotten(bare)
+        _compare(figures, _saved(recorded), _decided(await _replayed(bare)))
+        reported = [await _reported(recorded, name) for name in EDITS]
         figures.put("replay_edits_reported_share", sum(each["reported"] for each in reported) / len(reported))
         figures.parts["replay"]["edits"] = reported
 
 
-async def _story(site: Stand, options: Options) -> None:
-    """Kill a replica, raise the load, kill the maintainer, roll a release out and back, let it drain."""
-    stages = [Stage(6.0, CALM_RATE), Stage(HIGH_S, HIGH_RATE), Stage(LONGEST_S, CALM_RATE)]
-    async with running(traffic(site, "replay", stages, options)) as run:
-        await asyncio.sleep(2.0)
-        strike(min(await site.ready()))
-        await asyncio.sleep(8.0)
-        maintainer = await site.owner(MAINTAINER)
-        assert maintainer is not None, "there is one until it is killed"
-        strike(maintainer)
-        await site.must("up", "-d", "-y")
-        await site.up(replace(WISH, mark="second"))
-        await site.must("rollback", SERVICE)
-        await site.settled(2)
-        report = await run.stop()
-        options.progress(f"replay: the story is over: {report.requests} requests, {report.failed} failed")
+def _only(story: Told, name: str) -> Path:
+    found = [each for each in story.temporary.rglob(name) if each.is_file()]
+    if len(found) != 1:
+        raise StandError(f"the demo kept {len(found)} files named {name}: {story.ran.err[-1500:]}")
+    return found[0]
+
+
+def _maintainers(story: Told) -> int:
+    """Return how many maintainers there were, as the ledger has it: one more than were killed."""
+    with closing(sqlite3.connect(_only(story, "ledger.sqlite"))) as ledger:
+        return int(ledger.execute("SELECT max(token) FROM leases").fetchone()[0])
+
+
+def _copied(source: Path, copy: Path) -> None:
+    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(copy)) as new:
+        old.backup(new)
 
 
 def _saved(path: Path) -> Decided:
@@ -94,10 +85,10 @@ def _forgotten(path: Path) -> None:
     assert not _saved(path), "nothing that came out of a pass may be left"
 
 
-async def _replayed(site: Stand, recording: Path, modules: Path | None = None) -> Ran:
+async def _replayed(recording: Path, modules: Path | None = None) -> Ran:
     """Run `lamp replay` in a process of its own, with other modules put before the installed ones."""
-    env = {} if modules is None else {"PYTHONPATH": str(modules)}
-    ran = await site.lamp("replay", "--json", "--recording", str(recording), env=env)
+    words = [lamp_command(), "replay", "--json", "--recording", str(recording)]
+    ran = await command(words, recording.parent, _environment(modules))
     if ran.code not in (0, DIFFERS):
         raise StandError(f"lamp replay ended with {ran.code}: {ran.err[-1500:]}")
     return ran
@@ -120,17 +111,17 @@ def _compare(figures: Figures, saved: Decided, again: Decided) -> None:
     }
 
 
-async def _reported(site: Stand, folder: Path, name: str) -> dict[str, Any]:
+async def _reported(recording: Path, name: str) -> dict[str, Any]:
     """Edit one controller in a copy of the package, replay with it, and see whether that is said."""
     file, before, after = EDITS[name]
-    modules = folder / name.replace(" ", "-")
+    modules = recording.parent / name.replace(" ", "-")
     package = modules / "lamplighter"
     shutil.copytree(Path(lamplighter.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     text = (package / file).read_text(encoding="utf-8")
     assert text.count(before) == 1, f"{file} has no {before!r} to edit any more; name another edit"
     (package / file).write_text(text.replace(before, after), encoding="utf-8")
-    await _require_used(site, modules)
-    ran = await _replayed(site, folder / "whole.sqlite", modules)
+    await _require_used(modules)
+    ran = await _replayed(recording, modules)
     unlike = sum(each["same"] is False for each in json.loads(ran.out)["decided"])
     report = json.loads(ran.out)["report"]
     return {
@@ -142,14 +133,15 @@ async def _reported(site: Stand, folder: Path, name: str) -> dict[str, Any]:
     }
 
 
-async def _require_used(site: Stand, modules: Path) -> None:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", "import lamplighter; print(lamplighter.__file__)",
-        env={**os.environ, "PYTHONPATH": str(modules)}, stdout=PIPE, cwd=site.project,
-    )  # fmt: skip
-    out, _ = await process.communicate()
-    if not out.decode().startswith(str(modules)):
-        raise StandError(f"the edited package would not be used, but {out.decode().strip()}")
+async def _require_used(modules: Path) -> None:
+    words = [sys.executable, "-c", "import lamplighter; print(lamplighter.__file__)"]
+    ran = await command(words, modules, _environment(modules))
+    if not ran.out.startswith(str(modules)):
+        raise StandError(f"the edited package would not be used, but {ran.out.strip()}")
+
+
+def _environment(modules: Path | None) -> dict[str, str]:
+    return {**os.environ, **({} if modules is None else {"PYTHONPATH": str(modules)})}
 
 
 def _plain(decisions: tuple[Decision, ...]) -> list[Any]:

@@ -66,17 +66,9 @@ class Stand:
 
     # --- the command
 
-    async def lamp(self, *arguments: str, env: dict[str, str] | None = None) -> Ran:
+    async def lamp(self, *arguments: str) -> Ran:
         """Run `lamp` in the project's folder and return how it ended, whatever its code."""
-        began = time.monotonic()
-        process = await asyncio.create_subprocess_exec(
-            lamp_command(), *arguments, cwd=self.project, env={**self.environment(), **(env or {})},
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        async with asyncio.timeout(COMMAND_WAIT_S):
-            out, err = await process.communicate()
-        took_s = time.monotonic() - began
-        return Ran(process.returncode or 0, out.decode(), err.decode(), took_s)
+        return await command([lamp_command(), *arguments], self.project, self.environment())
 
     async def must(self, *arguments: str) -> Ran:
         """Run `lamp`.
@@ -188,6 +180,26 @@ async def stand(wish: Wish | None = None) -> AsyncIterator[Stand]:
         if kept:
             shutil.copytree(folder, Path(kept) / folder.name, symlinks=True, ignore=_not_files)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+async def command(words: list[str], folder: Path, env: dict[str, str]) -> Ran:
+    """Run a command and return how it ended, whatever its code.
+
+    Raises:
+        TimeoutError: it did not end within `COMMAND_WAIT_S`; it has been killed.
+    """
+    began = time.monotonic()
+    process = await asyncio.create_subprocess_exec(
+        *words, cwd=folder, env=env,
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(COMMAND_WAIT_S):
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    return Ran(process.returncode or 0, out.decode(), err.decode(), time.monotonic() - began)
 
 
 def lamp_command() -> str:
