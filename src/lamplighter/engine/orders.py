@@ -26,16 +26,21 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault
 
 
 def take(
-    history: History, intents: tuple[Intent, ...], facts: Facts, now: Instant
+    history: History, intents: tuple[Intent, ...], facts: Facts, now: Instant, *, recordable: bool = True
 ) -> tuple[History, tuple[Answer, ...]]:
     """Fold intents in their order; return the history and an answer to each.
+
+    While no record can be kept none is taken: what was promised must outlive who promised it.
 
     Args:
         history: what is remembered.
         intents: what was asked for since the last pass.
         facts: for the basis that a plan is bound to.
         now: the pass's instant.
+        recordable: whether this pass can be recorded.
     """
+    if not recordable:
+        return history, tuple(_held(each) for each in intents)
     answers = []
     for intent in intents:
         try:
@@ -44,6 +49,11 @@ def take(
         except Refused as refusal:
             answers.append(Answer(intent=intent.id, accepted=False, code=refusal.code, detail=refusal.detail))
     return history, tuple(answers)
+
+
+def _held(intent: Intent) -> Answer:
+    why = "no record can be kept of it; free some disk space and ask again"
+    return Answer(intent=intent.id, accepted=False, code="held", detail=why)
 
 
 def _taken(history: History, intent: Intent, facts: Facts, now: Instant) -> tuple[History, str]:
@@ -104,6 +114,8 @@ def _released(
     first = not memory.stable and not any(memory.wanted.values())
     capacity = bounded(service, max(1, service.replicas.min, memory.capacity if not first else 0))
     kept = max(memory.capacity, service.replicas.min)
+    if not first and kept > memory.capacity:
+        memory = replace(memory, scaled_up_at=now)
     memory = replace(memory, drain_s=service.drain_s, capacity=capacity if first else kept)
     if release == _in_force(memory):
         return memory

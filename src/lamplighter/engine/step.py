@@ -40,7 +40,7 @@ def step(history: History, inputs: Inputs) -> tuple[History, Result]:
     now = inputs.now
     survey = Survey(trusted(inputs.facts, now), now, history.pending)
     history, refused = answered(history, inputs.outcomes, now)
-    history, answers = take(history, inputs.intents, inputs.facts, now)
+    history, answers = take(history, inputs.intents, inputs.facts, now, recordable=inputs.recordable)
     survey.under_way(history.pending)
     survey.catch_up({name: memory.answered_at for name, memory in history.workloads.items()})
     history = advance(remember(history, survey), survey)

@@ -211,3 +211,35 @@ def test_no_more_than_the_share_at_risk_is_replaced_alive() -> None:
         here.hang(each)
     here.run(4)
     assert (2, "action-held" in here.kinds()) == (len(replaced(here)), True)
+
+
+def test_record_of_a_drained_replica_is_nobody_to_replace() -> None:
+    """When another one vanishes without a trace, the one that was told to end does not stand in for it."""
+    here = World().settle()
+    here.load(38)
+    here.run(12)
+    here.load(0)
+    here.run(75)
+    assert Phase.EXITED in {each.phase for each in here.replicas.values()}
+    del here.replicas[here.live()[0]]
+    here.run(3)
+    assert [] == replaced(here)
+
+
+def test_drain_is_not_even_decided_before_the_successor_serves() -> None:
+    """Nothing is proposed that would only be refused again."""
+    here = world(1, 1)
+    here.hang("web-1")
+    here.run(15)
+    assert {"verified"} == {each.result for each in here.history.closed}
+
+
+def test_death_during_a_silence_of_processes_waits() -> None:
+    """A proven death is repaired when processes are heard again: what else lives cannot be told before."""
+    here = world()
+    here.kill("web-1")
+    here.silence(PROCESSES)
+    assert () == here.once().decisions
+    here.silent.clear()
+    here.once()
+    assert [("web-1", "web-4")] == replaced(here)

@@ -252,3 +252,30 @@ def test_without_surge_stable_makes_way_as_far_as_min_allows() -> None:
         here.once()
         most = max(most, len(here.live()))
     assert (2, {"r2": 1.0}) == (most, here.shares["web"])
+
+
+def test_half_ready_candidate_waits_for_its_share() -> None:
+    """A step that needs two replicas gets its traffic when both are ready, not when they are there."""
+    here = world()
+    here.up("r2")
+    here.run(6)
+    here.never_ready.add("web-6")
+    here.run(14)
+    assert ([0.25], ["web-5"]) == (shares(here), here.ready("r2"))
+
+
+def test_traffic_is_not_even_decided_before_something_is_ready() -> None:
+    """Nothing is proposed that would only be refused again."""
+    here = World().settle()
+    assert {"verified"} == {each.result for each in here.history.closed}
+
+
+def test_crash_loop_ends_a_rollout_with_its_own_reason() -> None:
+    """Three candidates that end soon after their start are enough."""
+    here = world()
+    here.up("r2")
+    for _ in range(20):
+        for each in here.live("r2"):
+            here.kill(each)
+        here.once()
+    assert "3 of its replicas ended soon after their start" == state(here).reason

@@ -170,3 +170,12 @@ def test_nothing_up_decides_nothing() -> None:
     here = World()
     here.run(3)
     assert (History(), []) == (here.history, [each for each in here.results if each.decisions])
+
+
+def test_nothing_is_promised_without_a_record() -> None:
+    """While no record can be kept an intent is refused and changes nothing."""
+    here = World().settle()
+    here.recordable = False
+    answer = here.up("r2")
+    assert (False, "held", "r1") == (answer.accepted, answer.code, here.history.workloads["web"].stable)
+    assert "promoted" == getattr(here.history.workloads["web"].rollout, "verdict", "")

@@ -259,3 +259,13 @@ def test_unknown_load_leaves_no_sample() -> None:
     here = World()
     facts = replace(here.facts(), loads={"web": Load(queued=3)})
     assert () == sampled((), service(), Survey(facts, here.now))
+
+
+def test_shares_that_got_lost_are_set_again_by_another_action() -> None:
+    """A gateway that forgot its shares gets them under a new id, or it would think the action done."""
+    here = World().settle()
+    for _ in range(2):
+        here.shares.clear()
+        here.run(3)
+    ids = [each.id for each in here.did(Shift)]
+    assert (3, 3, {"r1": 1.0}) == (len(ids), len(set(ids)), here.shares["web"])
