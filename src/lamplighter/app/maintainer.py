@@ -89,7 +89,7 @@ async def maintain(post: Post) -> None:
             step=post.step,
             revalidate=post.revalidate,
             token=stores.lease.token,
-            held=lambda: SqliteLeases(stores.reader.database, stores.clock).held(stores.lease),
+            held=lambda: _held(stores, post.state),
             pace=post.pace,
             log=stores.log,
             threads=threads,
@@ -101,6 +101,13 @@ async def maintain(post: Post) -> None:
             await _run(post, stores, loop, running)
         finally:
             _told(stores, "stopped", pid=os.getpid(), token=stores.lease.token)
+
+
+def _held(stores: _Stores, state: Path) -> bool:
+    """Return whether the lease is ours still; it went with the state folder if somebody deleted that."""
+    if not (state / ledgers.FILE).exists():
+        return False
+    return SqliteLeases(stores.reader.database, stores.clock).held(stores.lease)
 
 
 async def _run(post: Post, stores: _Stores, loop: Loop, running: Running) -> None:

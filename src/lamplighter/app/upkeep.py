@@ -1,5 +1,8 @@
 """Upkeep: having a maintainer, asking it for things, and waiting until they have come about."""
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -118,6 +121,24 @@ def wait_until_down(state: Path, client: Client, wait_s: float, seen: Seen) -> N
         code="not-settled",
         mend="`lamp status` shows what is left; `lamp down` again goes on with it",
     )
+
+
+def nothing_up(state: Path, system: str) -> bool:
+    """Return whether there is nothing to take down: none was ever up, or all of it has been taken down."""
+    history, _, clock = reading.remembered(state)
+    down = history.system is None or history.stopped
+    return down and not reading.observe(state, system, clock).replicas
+
+
+def end_idle_maintainer(state: Path) -> None:
+    """End a maintainer that has nothing to maintain, if one runs."""
+    try:
+        holder = Client(state).status().holder
+    except UnreachableError:
+        return
+    if holder is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(holder.pid, signal.SIGTERM)
 
 
 def deployed(system: System, releases: dict[str, str], status: Status) -> Standing:

@@ -1,10 +1,12 @@
 """What the command does with a system that runs: deploy, look, plan again, go back, take down."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, suppress
+from pathlib import Path
 
 import pytest
 from tests.acceptance.cli.conftest import Prototype
@@ -152,6 +154,17 @@ def test_approval_is_asked_for_and_given(running: Prototype) -> None:
     assert EXIT_USER == running.lamp("approve", asked[0]["id"]).code
 
 
+def test_maintainer_ends_when_its_state_is_deleted(running: Prototype) -> None:
+    """A maintainer whose state folder was deleted under it ends instead of running on for ever."""
+    maintainer = running.status()["holder"]["pid"]
+    shutil.rmtree(running.state)
+    deadline = time.monotonic() + 20
+    while _lives(maintainer) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not _lives(maintainer)
+    _end_marked(f"cli-{running.port}")
+
+
 def test_down_leaves_nothing_and_is_repeatable(running: Prototype) -> None:
     """After `down` no replica lives and the port is free; a second `down` is no error; `up` works again."""
     pids = running.pids()
@@ -160,6 +173,20 @@ def test_down_leaves_nothing_and_is_repeatable(running: Prototype) -> None:
     assert 0 == running.lamp("down").code
     assert 0 == running.lamp("up", "-d", "-y").code
     assert "one" == running.get()
+
+
+def _end_marked(system: str) -> None:
+    """End what a system without a state folder left behind: all that carries its mark."""
+    for each in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if f"LAMP_SYSTEM={system}".encode() in each.read_bytes():
+                os.kill(int(each.parent.name), signal.SIGKILL)
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = each.read_bytes().split(b"\0")
+            if b"lamplighter.targets.local.supervisor" in words and system.encode() in words:
+                os.kill(int(each.parent.name), signal.SIGKILL)
+    time.sleep(0.3)
 
 
 def _lives(pid: int) -> bool:

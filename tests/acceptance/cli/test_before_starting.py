@@ -105,6 +105,13 @@ def test_state_folder_that_cannot_be_written(prototype: Prototype, tmp_path: Pat
     assert "LAMP_STATE_DIR" in ran.err
 
 
+def test_down_of_what_never_ran_starts_nothing(prototype: Prototype) -> None:
+    """Taking down a system that never was up is no error, and leaves no maintainer behind."""
+    (prototype.state / f"cli-{prototype.port}").mkdir(parents=True)
+    assert 0 == prototype.lamp("down").code
+    assert [] == list((prototype.state / f"cli-{prototype.port}").glob("*.sock"))
+
+
 def test_secret_that_is_not_set(prototype: Prototype) -> None:
     """A secret without a value is named with its variable."""
     prototype.edit(

@@ -3,9 +3,7 @@
 import argparse
 from uuid import uuid4
 
-from lamplighter.app.client import Client
-from lamplighter.app.reading import observe, remembered
-from lamplighter.app.upkeep import ask, ensure_maintainer, wait_until_down
+from lamplighter.app.upkeep import ask, end_idle_maintainer, ensure_maintainer, nothing_up, wait_until_down
 from lamplighter.faces.cli import chosen
 from lamplighter.faces.cli.live import View
 from lamplighter.faces.cli.render.output import print_json
@@ -15,8 +13,8 @@ from lamplighter.model.intents import Down
 def run(asked: argparse.Namespace) -> int:
     """Take the system down; 0 at once if it is down already."""
     name, state = chosen.system(asked)
-    history, _, clock = remembered(state)
-    if history.stopped and not Client(state).running() and not observe(state, name, clock).replicas:
+    if nothing_up(state, name):
+        end_idle_maintainer(state)
         return _told(name, as_json=asked.json)
     client = ensure_maintainer(state, name)
     view = View(client, quiet=asked.json)
