@@ -128,7 +128,7 @@ def shrink(
         needs: what else must hold.
     """
     share = survey.facts.shares.get(scale.workload, {}).get(scale.release, 0.0)
-    live = survey.live(scale.workload)
+    live = survey.carrying(scale.workload)
     blast = len(scale.stops) / live if live and share > 0 else 0.0
     return propose(
         why,
@@ -205,7 +205,7 @@ def release_spare(survey: Survey, scale: Scale, successor: str, why: Why) -> Pro
             needs=(Heard(source=PROCESSES), Heard(source=HEALTH), Serving(replica=successor)),
             expects=(Gone(replica=replica),),
             deadline_s=scale.drain_s + MARGIN_S,
-            blast_radius=round(1 / max(1, survey.live(scale.workload)), SHARE_DIGITS),
+            blast_radius=round(1 / max(1, survey.carrying(scale.workload)), SHARE_DIGITS),
             destructive=True,
         ),
     )

@@ -16,6 +16,9 @@ CALM_SLOTS = 6
 whole until all of it is past, so that a fall in the load shows in steps and not as a long slope."""
 BURST_SHARE = 1 / 3
 """The last third of the panic window is looked at by itself, so that a step of load shows early."""
+STEP_AT = 1.4
+"""The last third counts by itself only from so much above the whole: requests in flight scatter like their
+square root, and two readings of a dozen that exceed the mean by a tenth are no step."""
 READINGS_MIN = 2
 """One reading alone never scales anything."""
 
@@ -33,7 +36,7 @@ class Demand(NamedTuple):
 def demand(samples: tuple[Sample, ...], scale: Scale, resources: Resources, now: Instant) -> Demand:
     """Return how many replicas the load needs, by each window.
 
-    The panic window gives the larger of its mean and that of its last third. The calm window gives
+    The panic window gives its mean, or that of its last third where that is a step. The calm window gives
     the highest of the means of its parts, so that a short lull takes nothing away; it counts only
     when it is known from end to end.
 
@@ -50,8 +53,9 @@ def demand(samples: tuple[Sample, ...], scale: Scale, resources: Resources, now:
     ]
     panic = [each for each in needs if each[0] > now - scale.panic_window_s]
     burst = [each for each in panic if each[0] > now - scale.panic_window_s * BURST_SHARE]
-    known = [mean for mean in (_mean(panic), _mean(burst)) if mean is not None]
-    return Demand(max(known) if known else None, _calm(needs, scale.window_s, now))
+    whole, last = _mean(panic), _mean(burst)
+    stepped = last is not None and (whole is None or last > whole * STEP_AT)
+    return Demand(last if stepped else whole, _calm(needs, scale.window_s, now))
 
 
 def needed(sample: Sample, scale: Scale, resources: Resources) -> float | None:

@@ -204,7 +204,7 @@ def _cured(place: Place, spares: dict[str, Replica | None]) -> Iterator[Proposal
         if serves and spares:
             continue
         needs = () if sick.kind == "replica-over-memory" else (Broken(replica=replica.id),)
-        blast = 1 / max(1, survey.live(name))
+        blast = 1 / max(1, survey.carrying(name))
         yield contracts.substitute(replica, blast, _why(sick.message), _timing(place.service), needs)
 
 

@@ -19,6 +19,7 @@ from lamplighter.controllers.numbers import (
     step_share,
     steps,
 )
+from lamplighter.controllers.repair import successors
 from lamplighter.controllers.survey import Survey
 from lamplighter.model.actions import Ready, Scale, Shares
 from lamplighter.model.decisions import Priority, Proposal, Verdict
@@ -72,14 +73,19 @@ def rollout(system: System, survey: Survey, history: History) -> Verdict:
 def scales(
     survey: Survey, service: Service, memory: WorkloadHistory, move: Numbers, why: contracts.Why
 ) -> list[Proposal]:
-    """Return a Scale for each release whose settled number is to change."""
+    """Return a Scale for each release whose settled number is to change.
+
+    What lives beyond the settled number (a drain that did not come about) is not started again.
+    """
     proposals = []
     timing = contracts.Timing(start_s=service.health.start_timeout_s, drain_s=service.drain_s)
     for release, to in sorted(move.wanted.items()):
         now = memory.wanted.get(release, 0)
         there = survey.staying(service.name, release)
         if to > now:
-            proposals.append(contracts.grow(service.name, release, (now, to), why, timing))
+            spares = successors(memory, survey, service.name, release)
+            lives = max(now, survey.count(service.name, release) - len(spares))
+            proposals.append(contracts.grow(service.name, release, (min(lives, to), to), why, timing))
         elif to < now or (to == 0 and there):
             proposals.extend(_fewer(survey, service, release, to, why))
     return proposals

@@ -110,7 +110,7 @@ class Motion:
     ) -> None:
         """Note what is to be stopped; it lingers until the target has said that it got the order."""
         self.leaving.update(stops)
-        if pending.state == "decided":
+        if pending.unanswered:
             live = sum(each in seen and seen[each].live for each in stops)
             self.lingering[release] = self.lingering.get(release, 0) + live
 
@@ -224,6 +224,13 @@ class Survey:
     def live(self, workload: str) -> int:
         """Return how many replicas of a workload live now, of any release."""
         return sum(len(each.live) for each in self._standings.get(workload, {}).values())
+
+    def carrying(self, workload: str) -> int:
+        """Return how many replicas live of the releases that get traffic; a share at risk is one of these."""
+        shares = self.facts.shares.get(workload, {})
+        taking = {release for release, share in shares.items() if share > 0}
+        standings = self._standings.get(workload, {})
+        return sum(len(each.live) for release, each in standings.items() if not taking or release in taking)
 
     def remaining(self, workload: str) -> int:
         """Return how many replicas of a workload are not proven gone, draining ones included."""

@@ -180,7 +180,7 @@ def _at_risk(chosen: Proposal, watch: Watch) -> str:
     if not contract.destructive or contract.blast_radius <= 0 or name not in system.services:
         return ""
     at_risk = watch.at_risk.get(name, 0.0)
-    allowed = max(system.guards.at_risk, 1 / max(1, watch.survey.live(name)))
+    allowed = max(system.guards.at_risk, 1 / max(1, watch.survey.carrying(name)))
     if at_risk + contract.blast_radius <= allowed + EPSILON:
         return ""
     share = f"{at_risk + contract.blast_radius:.0%} of {name} would be at risk"

@@ -32,6 +32,7 @@ def settle(proposals: list[Proposal], history: History, survey: Survey) -> tuple
     1. Lower priority numbers win; within one, the order of controllers' and subjects' names.
     2. A proposal loses if one that was settled before it claims the same subject or replica.
     3. A number that is settled anew overtakes the pending action on the same number; so do new shares.
+       More are not started while nobody knows whether others of the same release were stopped.
     4. Replicas beyond `max` and `surge` are not started, whoever wants them.
     5. Anything else on a subject that has an action under way waits for it.
     6. One that a person was asked about, and whose facts have not changed, stays exactly as it was.
@@ -54,7 +55,7 @@ def settle(proposals: list[Proposal], history: History, survey: Survey) -> tuple
             )
             losers.setdefault(rival, []).append(Lost(proposal=proposal, reason=reason))
             continue
-        overtakes = _overtaken(proposal, pending)
+        overtakes = None if _in_doubt(proposal, history, pending) else _overtaken(proposal, pending)
         if overtakes is None:
             continue
         for each in overtakes:
@@ -158,6 +159,14 @@ def _overtaken(proposal: Proposal, pending: Mapping[str, list[Decision]]) -> tup
     if not all(_overtakes(proposal, each.chosen) for each in there):
         return None
     return tuple(each.id for each in there)
+
+
+def _in_doubt(proposal: Proposal, history: History, pending: Mapping[str, list[Decision]]) -> bool:
+    """Return whether replicas may or may not have been stopped by what this would overtake to start more."""
+    if not isinstance(proposal.action, Scale) or not proposal.action.starts:
+        return False
+    there = [history.pending[each.id] for each in pending.get(proposal.subject, [])]
+    return any(each.unanswered and getattr(each.decision.chosen.action, "stops", ()) for each in there)
 
 
 def carried(proposal: Proposal, overtaken: Action, survey: Survey) -> Proposal:

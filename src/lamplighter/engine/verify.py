@@ -47,7 +47,8 @@ def answered(
     """Return the history with the targets' answers folded in, and what they closed.
 
     A refused action takes back what was settled with it: a number, or who takes whose place. One that
-    may have happened before, and is not to be repeated now, is left to the facts. Answers to actions
+    may have happened before, and is not to be repeated now, is left to the facts; where the target
+    refused to repeat it, that says nothing of the time before, and it is asked again. Answers to actions
     that are no longer under way are of no use and are left out.
     """
     closed: list[Closed] = []
@@ -63,6 +64,10 @@ def answered(
                 history = replace(history, pending={**history.pending, outcome.action: pending})
                 continue
             detail = ": ".join(each for each in (outcome.code, outcome.detail) if each)
+            if pending.outcome == "unknown":
+                pending = replace(pending, detail=detail, tried_at=outcome.at)
+                history = replace(history, pending={**history.pending, outcome.action: pending})
+                continue
             closed.append(ended(pending, result, now, detail))
             history = _without(_taken_back(history, pending), pending)
             continue

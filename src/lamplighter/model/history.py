@@ -108,6 +108,11 @@ class Pending(Value):
     outcome: OutcomeState | None = None
     detail: str = ""
 
+    @property
+    def unanswered(self) -> bool:
+        """Whether the target has not said yet that it got the order: nothing of it may have happened."""
+        return self.outcome not in ("done", "accepted")
+
 
 class Closed(Value):
     """How an action ended: its postcondition held, failed (and was undone or not), or it was overtaken.
