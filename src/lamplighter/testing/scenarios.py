@@ -170,6 +170,7 @@ class Scenario:
         self._faults = Faults()
         self._orders: list[Order] = []
         self._happenings: list[tuple[Instant, Happening]] = []
+        self._expected: tuple[Expectation, ...] = ()
         self._last: Instant = LEAD_S
 
     def given(
@@ -234,6 +235,11 @@ class Scenario:
         self._happenings.append((when + LEAD_S, happening))
         return self._until(when + happening.lasts_s)
 
+    def expecting(self, *expected: Expectation) -> "Scenario":
+        """State what is expected, for `run` to look after."""
+        self._expected += expected
+        return self
+
     def then(self, *expected: Expectation, seed: int = 1, parts: Parts | None = None) -> Report:
         """Run it, and return how it went.
 
@@ -246,6 +252,7 @@ class Scenario:
 
     def run(self, *expected: Expectation, seed: int = 1, parts: Parts | None = None) -> Report:
         """Run it, and return how it went, sound or not."""
+        expected = (*self._expected, *expected)
         within_s = max((each.within_s for each in expected), default=0.0) or WITHIN_S
         story = Story(
             apps=self._apps,
