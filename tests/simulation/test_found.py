@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from lamplighter.model.intents import Up
 from lamplighter.model.system import Guards, RolloutPolicy, Service
-from lamplighter.targets.simulated import Faults, SourceFaults
+from lamplighter.targets.simulated import AnswerFaults, Faults, SourceFaults
 from lamplighter.testing.builders import service, system
 from lamplighter.testing.scenarios import (
     crash,
@@ -65,3 +65,20 @@ def test_dismantling_that_nobody_carried_out_is_not_done() -> None:
     for steps in range(12):
         made = scenario("killed at the end").given(search=1).at(0, down())
         made.at(1.2, kill_maintainer(steps)).then(nothing_left())
+
+
+def test_noise_alone_does_not_swing_the_number() -> None:
+    """Requests in flight scatter; a steady dozen of them keeps two replicas at two."""
+    for seed in (1, 2, 3):
+        made = scenario("noise").given(search=(2, 6)).load("search", (-60, 120), (900, 120))
+        report = made.then(never(below=2), seed=seed)
+        assert report.actions < 12
+
+
+def test_lost_answers_start_nothing_twice() -> None:
+    """Half of all answers are lost or late, some repeats are refused: there are never more than asked for."""
+    answers = AnswerFaults(lost_before_p=0.2, lost_after_p=0.2, late_p=0.2, refused_p=0.2)
+    made = scenario("lost answers").given(search=(2, 6), release="r2", faults=Faults(answers=answers))
+    made.load("search", (-60, 100), (5, 300), (60, 60), (120, 300))
+    for seed in range(1, 6):
+        made.then(never(below=2), seed=seed)

@@ -115,9 +115,14 @@ class SimulatedTarget:
         return ()
 
     def _arrive_late(self, order: Order) -> None:
-        """Carry it out unless a newer maintainer, or the same action sent again, was there first."""
+        """Carry it out unless a newer maintainer, the same action, or another on the same was there first.
+
+        That is what the versions of backends come to: a write is refused once another has been made.
+        """
         world = self._world
-        if order.token >= world.token and order.action_id not in world.answers and not world.dismantling:
+        overtaken = world.written_at.get(_written(order.action), order.sent_at) > order.sent_at
+        known = order.action_id in world.answers or world.dismantling
+        if order.token >= world.token and not known and not overtaken:
             self._carry_out(order)
 
     def _carry_out(self, order: Order) -> OutcomeState:
@@ -125,6 +130,7 @@ class SimulatedTarget:
         world, before = self._world, self._world.truth()
         state = _effect(world, order.action, order.action_id)
         world.answers[order.action_id] = state
+        world.written_at[_written(order.action)] = world.now
         world.note(
             Applied(
                 at=world.now,
@@ -153,6 +159,11 @@ class SimulatedTarget:
 
     async def _move_on(self, seconds: float) -> None:
         self._world.advance(self._world.now + seconds)
+
+
+def _written(action: Action) -> str:
+    """Return what an action writes to: a workload, or the gateway."""
+    return str(getattr(action, "workload", ""))
 
 
 def _effect(world: World, action: Action, action_id: str) -> OutcomeState:

@@ -54,6 +54,7 @@ class World:
         self.system: System | None = None
         self.token = 0
         self.answers: dict[str, OutcomeState] = {}
+        self.written_at: dict[str, Instant] = {}
         self.dismantling = False
         self.listeners: list[Callable[[Event], None]] = []
         ground = Ground(self.chance, dict(apps or {}), self.ailments, self.bodies, self.shares)
