@@ -115,7 +115,6 @@ def test_full_disk_holds_what_is_destructive() -> None:
     ).at(10, crash("search/1")).then(never(below=2), eventually(replicas=2))
 
 
-@pytest.mark.xfail(reason="an intent is answered even where the pass that took it could not be recorded")
 def test_intent_that_was_accepted_is_kept() -> None:
     """What a person was promised on a full disk outlives the maintainer that promised it."""
     made = scenario("accepted on a full disk").given(search=2).at(0, full_disk(for_s=30, reserve_writes=0))

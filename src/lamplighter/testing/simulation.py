@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from lamplighter.model.history import History
-from lamplighter.model.intents import Approve, Intent
+from lamplighter.model.intents import Answer, Approve, Intent
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.value import Instant
 from lamplighter.targets.simulated import World
@@ -30,6 +30,8 @@ RESTING_S = 5.0
 """It must stay at rest for so long."""
 THINKS_S = 4.0
 """A person who is asked for a yes takes about so long."""
+ASKS_AGAIN_S = 5.0
+"""A person who was told to wait asks again after so long."""
 UNEVENTFUL = frozenset({"rollout-waits", "load-unknown", "replica-dead", "telemetry-silent"})
 """Findings that say what the events beside them say already."""
 
@@ -137,6 +139,13 @@ class Simulation:
         yes = Approve(id=f"yes-{action}", action=action, by="a person")
         self.world.at(self.world.now + after_s, partial(self._order, yes))
 
+    def _answered(self, answer: Answer) -> None:
+        """A person takes an answer for one, but asks again later what was only held back."""
+        intent = self.upkeep.owed.pop(answer.intent, None)
+        self._thinking.discard(answer.intent.removeprefix("yes-"))
+        if intent is not None and answer.code == "held":
+            self.world.at(self.world.now + ASKS_AGAIN_S, partial(self._order, intent))
+
     # --- looking on
 
     def _noted(self, inputs: Inputs, result: Result, after: History, *, recorded: bool) -> None:
@@ -147,13 +156,12 @@ class Simulation:
             if decision.state == "act":
                 chosen, how = decision.chosen, "decided   " if recorded else "unrecorded"
                 self._say(f"{how}  {decision.id} {chosen.controller}: {chosen.because}")
-        self.witness.heard(inputs, result, recorded=recorded)
+        self.witness.heard(inputs, result, after, recorded=recorded)
         accepted = {each.intent for each in result.answers if each.accepted}
         self.upkeep.unkept = set() if recorded else self.upkeep.unkept | accepted
         self._history = after
         for each in result.answers:
-            self.upkeep.owed.pop(each.intent, None)
-            self._thinking.discard(each.intent.removeprefix("yes-"))
+            self._answered(each)
             self._say(f"answered    {each.intent} {'yes' if each.accepted else each.code}: {each.detail}")
         self._say_findings(result)
         for finding in result.findings:

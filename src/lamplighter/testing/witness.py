@@ -4,6 +4,7 @@ It hears of each pass when that is recorded, and of each order when that is answ
 opinion of the engine: neither at what it remembers nor at why it wants something.
 """
 
+from lamplighter.model.history import History
 from lamplighter.model.intents import Approve, Down, Intent, Rollback, Up
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.system import Service, System
@@ -32,8 +33,11 @@ class Witness:
         self.approved: set[str] = set()
         self.passes = 0
 
-    def heard(self, inputs: Inputs, result: Result, *, recorded: bool) -> None:
-        """Take in a pass, which has just been recorded or could not be."""
+    def heard(self, inputs: Inputs, result: Result, after: History, *, recorded: bool) -> None:
+        """Take in a pass, which has just been recorded or could not be.
+
+        Of the history after it only the names of actions under way are looked at: a record holds them too.
+        """
         self.passes += 1
         answers = {each.intent: each.accepted for each in result.answers}
         for intent in inputs.intents:
@@ -41,6 +45,7 @@ class Witness:
                 self._ordered(intent, inputs.now)
         if recorded:
             self.recorded.update(each.id for each in result.decisions if each.state == "act")
+            self.recorded.update(after.pending)
         self.asked.update(each.id for each in result.decisions if each.state == "asked")
 
     def service(self, workload: str) -> Service | None:

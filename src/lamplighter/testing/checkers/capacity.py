@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from lamplighter.model.actions import Replace, Scale, Shift
 from lamplighter.targets.simulated.journal import Applied, Event, Truth
-from lamplighter.testing.checkers.seen import could_serve, of, serving, shares, stops, workload_of
+from lamplighter.testing.checkers.seen import could_serve, of, serving, shares, stops, too_big, workload_of
 from lamplighter.testing.witness import Witness
 
 SUM_TOLERANCE = 1e-3
@@ -54,15 +54,19 @@ class MaxKept:
 
 
 class CountExact:
-    """A Scale that starts replicas ends with as many of that release as it says, not with more."""
+    """A Scale that starts replicas ends with as many of that release as it says, not with more.
+
+    One that has grown too big does not count: its successor is started before it ends.
+    """
 
     def look(self, event: Event, _witness: Witness) -> Iterator[str]:
         """Look at each Scale that starts replicas."""
         if not isinstance(event, Applied) or not isinstance(event.action, Scale) or not event.action.starts:
             return
-        action = event.action
+        action, seen = event.action, event.seen.replicas if event.seen else ()
+        succeeded = {each.id for each in seen if too_big(each.memory_bytes)}
         live = [each for each in of(event.after, action.workload) if each.release == action.release]
-        count = sum(each.live for each in live)
+        count = sum(each.live and each.id not in succeeded for each in live)
         if count > action.replicas:
             yield f"{event.action_id} asks for {action.replicas} of {action.release} and there are {count}"
 

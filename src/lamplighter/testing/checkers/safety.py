@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from lamplighter.model.actions import Forget, Replace, Scale
 from lamplighter.model.facts import HEALTH, PROCESSES, TRAFFIC, Facts, Phase
 from lamplighter.targets.simulated.journal import Applied, Ended, Event
-from lamplighter.testing.checkers.seen import shares, stops, workload_of
+from lamplighter.testing.checkers.seen import shares, stops, too_big, workload_of
 from lamplighter.testing.witness import Witness
 
 FRESH_S = 1.5
@@ -41,7 +41,7 @@ def _needed(event: Applied, seen: Facts, stopped: tuple[str, ...]) -> tuple[str,
     action = event.action
     taking = shares(event.before, workload_of(action))
     saving = isinstance(action, Scale) and len(taking) <= 1 and action.release in taking and action.replicas
-    big = {each.id for each in seen.replicas if _too_big(each.memory_bytes)}
+    big = {each.id for each in seen.replicas if too_big(each.memory_bytes)}
     return (PROCESSES, HEALTH, TRAFFIC) if saving and not big.issuperset(stopped) else (PROCESSES, HEALTH)
 
 
@@ -53,12 +53,8 @@ def _unknown(event: Applied, seen: Facts, stopped: tuple[str, ...]) -> Iterator[
             yield f"{event.action_id} stops {name}, of which nothing was known"
         elif known.ready is None and known.release in taking:
             yield f"{event.action_id} stops {name}, of which it was not known whether it serves"
-        elif isinstance(event.action, Replace) and known.ready and not _too_big(known.memory_bytes):
+        elif isinstance(event.action, Replace) and known.ready and not too_big(known.memory_bytes):
             yield f"{event.action_id} replaces {name}, which was seen to serve"
-
-
-def _too_big(memory_bytes: int | None) -> bool:
-    return memory_bytes is not None and memory_bytes > 2 * (96 << 20)
 
 
 def _forgotten(event: Applied) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 from lamplighter.model.actions import Action, Dismantle, Replace, Scale
 from lamplighter.model.facts import FACT_AGE_MAX_S
 from lamplighter.model.value import Instant
+from lamplighter.targets.simulated.bodies import MEMORY_BYTES
 from lamplighter.targets.simulated.journal import Applied, Event, Standing, Truth
 from lamplighter.testing.witness import Witness
 
@@ -79,3 +80,8 @@ def serving(event: Applied, truth: Truth, workload: str) -> set[str]:
         for each in of(truth, workload)
         if could_serve(each, event) and each.id not in gone and (not taking or each.release in taking)
     }
+
+
+def too_big(memory_bytes: int | None) -> bool:
+    """Return whether a replica was seen to use more than it may, by far: it has to go, ready or not."""
+    return memory_bytes is not None and memory_bytes > 2 * MEMORY_BYTES
