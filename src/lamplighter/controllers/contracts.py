@@ -202,7 +202,16 @@ def release_spare(survey: Survey, scale: Scale, successor: str, why: Why) -> Pro
         scale,
         Contract(
             gain=f"{replica} makes way for {successor}",
-            needs=(Heard(source=PROCESSES), Heard(source=HEALTH), Serving(replica=successor)),
+            needs=(
+                Heard(source=PROCESSES),
+                Heard(source=HEALTH),
+                Serving(replica=successor),
+                Ready(
+                    workload=scale.workload,
+                    release=scale.release,
+                    at_least=survey.ready(scale.workload, scale.release),
+                ),
+            ),
             expects=(Gone(replica=replica),),
             deadline_s=scale.drain_s + MARGIN_S,
             blast_radius=round(1 / max(1, survey.carrying(scale.workload)), SHARE_DIGITS),

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from lamplighter.controllers.contracts import SHARE_DIGITS, SHARE_TOLERANCE
 from lamplighter.controllers.survey import Survey
 from lamplighter.model.history import RolloutState, WorkloadHistory
-from lamplighter.model.system import Service
+from lamplighter.model.system import Service, System
 
 EPSILON = 1e-6
 """Below the resolution of a traffic share; keeps `ceil` from counting float dust as a replica."""
@@ -154,6 +154,11 @@ def attainable(service: Service, survey: Survey, releases: Collection[str], capa
     room -= sum(survey.count(service.name, each) for each in others)
     low = service.replicas.min
     return room, max(1, min(max(low, capacity), max(low, room - 1)))
+
+
+def at_once(system: System, count: int) -> int:
+    """Return how many of `count` replicas one decision may drain: what may be at risk, at least one."""
+    return max(1, int(system.guards.at_risk * count + EPSILON))
 
 
 def replicas_for(share: float, total: int) -> int:

@@ -63,7 +63,8 @@ def repair(system: System, survey: Survey, history: History) -> Verdict:
     4. One that was ready and fails its checks for `unhealthy_after_s`: drained and replaced while
        another one serves; if none does, a successor is started first, and it ends once that serves.
     5. One that is not ready `start_timeout_s` after its start is replaced: it never served.
-    6. One above its memory for `MEMORY_GRACE_S`: a successor first, then it is drained.
+    6. One above its memory for `MEMORY_GRACE_S`: a successor first, then it is drained, but not while
+       it is one of the last `min` that can serve.
     7. Its state is unknown: left alone; the finding names the silent source.
     8. `attempts` failures in one place within `window_s`: handed to a person with the evidence.
     """
@@ -171,7 +172,10 @@ def _last_of(replaced: dict[str, str], replica: str) -> str:
 
 
 def _released(place: Place, replica: Replica, successor: Replica | None) -> Iterator[Proposal]:
-    if successor is None or successor.ready is not True or replica.id in place.survey.motion.subjects:
+    survey, name = place.survey, place.service.name
+    if successor is None or successor.ready is not True or replica.id in survey.motion.subjects:
+        return
+    if replica.ready and survey.ready(name) <= place.service.replicas.min:
         return
     why = _why(f"{successor.id} serves in the place of {replica.id}")
     scale = Scale(
@@ -181,7 +185,7 @@ def _released(place: Place, replica: Replica, successor: Replica | None) -> Iter
         stops=(replica.id,),
         drain_s=place.service.drain_s,
     )
-    yield contracts.release_spare(place.survey, scale, successor.id, why)
+    yield contracts.release_spare(survey, scale, successor.id, why)
 
 
 def _cured(place: Place, spares: dict[str, Replica | None]) -> Iterator[Proposal | Finding]:

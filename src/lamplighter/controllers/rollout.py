@@ -13,6 +13,7 @@ from lamplighter.controllers.kinds import finding
 from lamplighter.controllers.numbers import (
     Numbers,
     active,
+    at_once,
     attainable,
     numbers,
     replicas_for,
@@ -21,7 +22,7 @@ from lamplighter.controllers.numbers import (
 )
 from lamplighter.controllers.repair import successors
 from lamplighter.controllers.survey import Survey
-from lamplighter.model.actions import Ready, Scale, Shares
+from lamplighter.model.actions import Heard, Ready, Scale, Shares
 from lamplighter.model.decisions import Priority, Proposal, Verdict
 from lamplighter.model.facts import HEALTH, PROCESSES
 from lamplighter.model.findings import Evidence, Finding
@@ -65,7 +66,9 @@ def rollout(system: System, survey: Survey, history: History) -> Verdict:
         move = numbers(memory, service, survey, memory.capacity)
         if move.no_room and active(memory):
             findings.append(finding("rollout-has-no-room", name, f"{name}: max + surge leaves no room"))
-        proposals.extend(scales(survey, service, memory, move, _why(memory)))
+        why = replace(_why(memory), ordered_by="")
+        for each in scales(survey, service, memory, move, why):
+            proposals.extend(_bounded(system, survey, memory, each))
         proposals.extend(_shift(survey, service, memory, move))
     return Verdict(findings=tuple(findings), proposals=tuple(proposals))
 
@@ -109,6 +112,38 @@ def _fewer(
     return (contracts.shrink(survey, scale, why, sources=(PROCESSES, HEALTH), needs=needs),)
 
 
+def _bounded(
+    system: System, survey: Survey, memory: WorkloadHistory, proposal: Proposal
+) -> tuple[Proposal, ...]:
+    """Drain no more at once than may be at risk, of a release that has traffic; all that a person ordered."""
+    scale = proposal.action
+    assert isinstance(scale, Scale)
+    ordered = _ordered(memory, scale.release)
+    excess = len(scale.stops) - at_once(system, survey.carrying(scale.workload))
+    if ordered:
+        return (replace(proposal, ordered_by=ordered),)
+    if excess <= 0 or not proposal.contract.blast_radius:
+        return (proposal,)
+    fewer = replace(scale, replicas=scale.replicas + excess, stops=scale.stops[:-excess])
+    why = contracts.Why(controller=proposal.controller, priority=proposal.priority, because=proposal.because)
+    needs = tuple(each for each in proposal.contract.needs if not isinstance(each, Heard))
+    return (contracts.shrink(survey, fewer, why, sources=(PROCESSES, HEALTH), needs=needs),)
+
+
+def _ordered(memory: WorkloadHistory, release: str) -> str:
+    """Return whose order it is to change how many of a release there are; empty if it is nobody's.
+
+    A person who rolls back orders the release up that is gone back to while that goes on, and the one
+    that is left down, also afterwards. Whatever else changes then is the loop's own doing again.
+    """
+    state = memory.rollout
+    if state is None or state.verdict in ("failed", "superseded"):
+        return ""
+    left = state.stable if state.at_once else state.candidate
+    back = state.at_once or state.verdict == "rolled-back"
+    return state.by if back and (not state.verdict or release == left != memory.stable) else ""
+
+
 def _shift(survey: Survey, service: Service, memory: WorkloadHistory, move: Numbers) -> tuple[Proposal, ...]:
     if move.shares is None or survey.shifting(service.name):
         return ()
@@ -117,7 +152,6 @@ def _shift(survey: Survey, service: Service, memory: WorkloadHistory, move: Numb
 
 def _why(memory: WorkloadHistory) -> contracts.Why:
     state = memory.rollout
-    ordered = state.by if state and (state.at_once or state.verdict == "rolled-back") else ""
     back = state is not None and state.verdict in ("failed", "rolled-back")
     if state is None:
         because = "the settled number of replicas"
@@ -133,7 +167,7 @@ def _why(memory: WorkloadHistory) -> contracts.Why:
         controller="rollout",
         priority=Priority.SAFETY if back else Priority.ROLLOUT,
         because=because,
-        ordered_by=ordered,
+        ordered_by=state.by if state and (state.at_once or state.verdict == "rolled-back") else "",
     )
 
 

@@ -10,7 +10,7 @@ from lamplighter.controllers import contracts
 from lamplighter.controllers.configure import configured
 from lamplighter.controllers.kinds import finding
 from lamplighter.controllers.load import Demand, demand
-from lamplighter.controllers.numbers import EPSILON, numbers
+from lamplighter.controllers.numbers import EPSILON, at_once, numbers
 from lamplighter.controllers.rollout import scales
 from lamplighter.controllers.survey import Survey
 from lamplighter.model.actions import Ready, Scale
@@ -66,11 +66,6 @@ def bounded(service: Service, total: int) -> int:
     """Return the total within the spec's bounds; without an autoscaler it is `min`."""
     top = service.replicas.max if service.scale is not None else service.replicas.min
     return max(service.replicas.min, min(total, top))
-
-
-def at_once(system: System, total: int) -> int:
-    """Return how many of `total` may be drained by one decision."""
-    return max(1, int(system.guards.at_risk * total + EPSILON))
 
 
 def _followed(survey: Survey, service: Service, memory: WorkloadHistory, wants: Demand) -> tuple[int, str]:

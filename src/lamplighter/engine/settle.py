@@ -12,7 +12,7 @@ from lamplighter.controllers.survey import Survey
 from lamplighter.model.actions import Action, Contract, Dismantle, Forget, Replace, Scale, Serving, Shift
 from lamplighter.model.decisions import Decision, Lost, Proposal
 from lamplighter.model.facts import Phase
-from lamplighter.model.history import History, WorkloadHistory
+from lamplighter.model.history import History, Pending, WorkloadHistory
 from lamplighter.model.value import digest, encode
 
 OWNERS = frozenset({"rollout", "scaling", "teardown", "undo"})
@@ -32,7 +32,6 @@ def settle(proposals: list[Proposal], history: History, survey: Survey) -> tuple
     1. Lower priority numbers win; within one, the order of controllers' and subjects' names.
     2. A proposal loses if one that was settled before it claims the same subject or replica.
     3. A number that is settled anew overtakes the pending action on the same number; so do new shares.
-       More are not started while nobody knows whether others of the same release were stopped.
     4. Replicas beyond `max` and `surge` are not started, whoever wants them.
     5. Anything else on a subject that has an action under way waits for it.
     6. One that a person was asked about, and whose facts have not changed, stays exactly as it was.
@@ -55,12 +54,11 @@ def settle(proposals: list[Proposal], history: History, survey: Survey) -> tuple
             )
             losers.setdefault(rival, []).append(Lost(proposal=proposal, reason=reason))
             continue
-        overtakes = None if _in_doubt(proposal, history, pending) else _overtaken(proposal, pending)
+        overtakes = _overtaken(proposal, pending)
         if overtakes is None:
             continue
         for each in overtakes:
-            overtaken = history.pending[each].decision.chosen.action
-            proposal = carried(proposal, overtaken, survey)  # noqa: PLW2901
+            proposal = carried(proposal, history.pending[each], survey)  # noqa: PLW2901
         first_in = room.taken_by(proposal, len(winners))
         if first_in is not None:
             if first_in >= 0:
@@ -107,43 +105,62 @@ class _Room:
         self._history = history
         self._survey = survey
         self._left: dict[str, int] = {}
+        self._beds: dict[str, int] = {}
         self._last: dict[str, int] = {}
 
     def taken_by(self, proposal: Proposal, rank: int) -> int | None:
         """Take room for what a proposal starts, or return who took the last of it (-1: nobody did)."""
         action = proposal.action
-        if not isinstance(action, Scale) or not action.starts:
+        starts = _starts(proposal)
+        if not starts or not isinstance(action, Scale | Replace):
             return None
-        more = self._more(proposal, action)
         name = action.workload
         if name not in self._left:
-            self._left[name] = self._free(name)
-        if more > 0 and more > self._left[name]:
+            self._left[name], self._beds[name] = self._free(name)
+        more = self._more(proposal, action)
+        if (more > 0 and more > self._left[name]) or starts > self._beds[name]:
             return self._last.get(name, -1)
         self._left[name] -= more
+        self._beds[name] -= starts
         self._last[name] = rank
         return None
 
-    def _free(self, name: str) -> int:
+    def _free(self, name: str) -> tuple[int, int]:
+        """Return how many more may be settled, and how many more may live."""
         system = self._history.system
         service = system.services.get(name) if system else None
         if service is None:
-            return 0
-        memory = self._history.workloads[name]
-        releases = {*memory.wanted, *self._survey.releases(name)}
-        used = sum(self._size(name, release) for release in releases)
-        return service.replicas.max + service.rollout.surge - used
+            return 0, 0
+        releases = {*self._history.workloads[name].wanted, *self._survey.releases(name)}
+        top = service.replicas.max + service.rollout.surge
+        settled = sum(self._size(name, release) for release in releases)
+        return top - settled, top - sum(self._living(name, release) for release in releases)
 
-    def _more(self, proposal: Proposal, action: Scale) -> int:
-        """A repair's successor is one more; what was missing is settled already."""
+    def _more(self, proposal: Proposal, action: Scale | Replace) -> int:
+        """A repair's successor is one more; what was missing or is dead is settled already."""
+        if isinstance(action, Replace):
+            return 0
         if proposal.controller in OWNERS:
             return action.replicas - self._size(action.workload, action.release)
         return len(action.starts) if proposal.subject != f"{action.workload}/{action.release}" else 0
 
     def _size(self, name: str, release: str) -> int:
+        return max(self._history.workloads[name].wanted.get(release, 0), self._living(name, release))
+
+    def _living(self, name: str, release: str) -> int:
         """What is ordered to stop takes room until the target has said that it got the order."""
-        there = self._survey.count(name, release) + self._survey.lingering(name, release)
-        return max(self._history.workloads[name].wanted.get(release, 0), there)
+        return self._survey.count(name, release) + self._survey.lingering(name, release)
+
+
+def _starts(proposal: Proposal) -> int:
+    """Return how many more would live: one that is replaced alive makes room for its successor."""
+    match proposal.action:
+        case Scale(starts=starts):
+            return starts.count("")
+        case Replace():
+            return 0 if proposal.contract.destructive else 1
+        case _:
+            return 0
 
 
 def _by_subject(history: History) -> dict[str, list[Decision]]:
@@ -161,31 +178,32 @@ def _overtaken(proposal: Proposal, pending: Mapping[str, list[Decision]]) -> tup
     return tuple(each.id for each in there)
 
 
-def _in_doubt(proposal: Proposal, history: History, pending: Mapping[str, list[Decision]]) -> bool:
-    """Return whether replicas may or may not have been stopped by what this would overtake to start more."""
-    if not isinstance(proposal.action, Scale) or not proposal.action.starts:
-        return False
-    there = [history.pending[each.id] for each in pending.get(proposal.subject, [])]
-    return any(each.unanswered and getattr(each.decision.chosen.action, "stops", ()) for each in there)
-
-
-def carried(proposal: Proposal, overtaken: Action, survey: Survey) -> Proposal:
-    """Return a Scale that takes over what an overtaken one may not have done yet.
+def carried(proposal: Proposal, overtaken: Pending, survey: Survey) -> Proposal:
+    """Return a Scale that takes over what an overtaken one may or may not have done.
 
     Replicas that it was to start and that nobody has seen are started by the new one (under their own
-    ids, so that none is doubled), or, as far as they are too many now, are the first to be stopped.
+    ids, so that none is doubled). Those that it was to stop, with no answer yet, count as living for as
+    long as they are seen to: nothing is started in their place. What is too many is stopped, first what
+    the overtaken one started or was to stop.
     """
-    new, old = proposal.action, overtaken
+    new, old = proposal.action, overtaken.decision.chosen.action
     if not isinstance(new, Scale) or not isinstance(old, Scale):
         return proposal
     unseen = [each for each in old.starts if each not in survey.replicas]
-    if not unseen:
+    kept = [each for each in old.stops if overtaken.unanswered and _lives(each, survey)]
+    if not unseen and not kept:
         return proposal
-    excess = max(0, len(survey.staying(new.workload, new.release)) + len(unseen) - new.replicas)
-    split = max(0, len(unseen) - excess)
-    others = [each for each in new.stops if each not in unseen][: max(0, excess - (len(unseen) - split))]
-    action = replace(new, starts=(*unseen[:split], *new.starts), stops=(*unseen[split:], *others))
-    return replace(proposal, action=action)
+    lacking = new.replicas - len(survey.staying(new.workload, new.release)) - len(kept) - len(unseen)
+    fresh = ("",) * max(0, min(lacking, new.starts.count("")))
+    split = len(unseen) - min(len(unseen), max(0, -lacking))
+    others = [*kept, *(each for each in new.stops if each not in {*kept, *unseen})]
+    stops = (*unseen[split:], *others[: max(0, -lacking - (len(unseen) - split))])
+    return replace(proposal, action=replace(new, starts=(*unseen[:split], *fresh), stops=stops))
+
+
+def _lives(replica: str, survey: Survey) -> bool:
+    known = survey.replicas.get(replica)
+    return known is not None and known.live
 
 
 def _overtakes(proposal: Proposal, chosen: Proposal) -> bool:

@@ -243,3 +243,48 @@ def test_death_during_a_silence_of_processes_waits() -> None:
     here.silent.clear()
     here.once()
     assert [("web-1", "web-4")] == replaced(here)
+
+
+def test_dead_replica_beyond_a_lowered_max_is_not_replaced() -> None:
+    """A place that the spec has no room for any more needs no repair."""
+    here = world(4, 4)
+    here.refuses = lambda action: "wait" if isinstance(action, Scale) else ""
+    here.up("r1", system(service(replicas=Range(min=1, max=1), scale=None)))
+    here.run(2)
+    here.kill("web-1")
+    here.run(5)
+    assert [] == replaced(here)
+
+
+def test_memory_hog_waits_while_it_is_one_of_the_last_that_serve() -> None:
+    """Its successor serves, but another replica has just failed: it is drained after that is made good."""
+    here = world(2, 2, resources=Resources(memory_bytes=100))
+    here.replicas["web-1"] = replace(here.replicas["web-1"], memory_bytes=150)
+    here.run(5)
+    here.hang("web-2")
+    fewest = 9
+    for _ in range(15):
+        here.once()
+        fewest = min(fewest, len(here.ready()))
+    assert (2, True) == (fewest, "web-1" not in here.live())
+
+
+def test_successor_that_dies_before_it_serves_is_not_waited_for() -> None:
+    """Its replacement is closed as failed at once, and its place is repaired."""
+    here = world()
+    here.kill("web-1")
+    here.once()
+    here.kill("web-4")
+    here.run(8)
+    assert ({}, 3) == (here.history.pending, len(here.ready()))
+
+
+def test_name_that_a_held_replacement_would_have_had_is_not_used_twice() -> None:
+    """One is held, the next goes ahead; the names go on from the highest that was given."""
+    here = world(3, 3)
+    here.hang("web-1")
+    here.hang("web-2")
+    here.run(3)
+    here.kill("web-3")
+    here.run(30)
+    assert 3 == len(here.ready())

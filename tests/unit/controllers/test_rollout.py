@@ -1,11 +1,12 @@
 """Rollout: steps, bake, room, failure, and the way back; traffic only to what is ready."""
 
+from msgspec.structs import replace
 from tests.unit.engine_pure.world import World, service, system
 
 from lamplighter.model.actions import Scale, Shift
 from lamplighter.model.facts import HEALTH
 from lamplighter.model.history import RolloutState
-from lamplighter.model.system import Range, RolloutPolicy
+from lamplighter.model.system import Guards, Range, RolloutPolicy
 
 
 def world(low: int = 4, high: int = 8, surge: int = 1, **changes: object) -> World:
@@ -279,3 +280,25 @@ def test_crash_loop_ends_a_rollout_with_its_own_reason() -> None:
             here.kill(each)
         here.once()
     assert "3 of its replicas ended soon after their start" == state(here).reason
+
+
+def test_rollout_drains_no_more_at_once_than_may_be_at_risk() -> None:
+    """Tight room and a small share at risk: stable makes way one by one, and the rollout ends."""
+    here = world(6, 6, surge=3)
+    here.up("r2", system(replace(here.wanted.services["web"]), guards=Guards(at_risk=0.2)))
+    here.run(120)
+    drained = [len(each.chosen.action.stops) for each in here.did(Scale) if each.chosen.contract.blast_radius]
+    assert ("promoted", {1}) == (state(here).verdict, set(drained))
+
+
+def test_order_to_roll_back_ends_with_the_rollback() -> None:
+    """Long after a rollback, what the loop does by itself is nobody's order."""
+    here = world(2, 4)
+    here.up("r2")
+    here.run(60)
+    here.rollback()
+    here.run(20)
+    since = here.now
+    here.up("r1", system(service(replicas=Range(min=4, max=4), scale=None)))
+    here.run(10)
+    assert {""} == {each.chosen.ordered_by for each in here.did(Scale, since)}
