@@ -1,7 +1,7 @@
 """Part `idle`: the start of the command, and what maintainer and supervisor take while nothing happens (8).
 
-The bare interpreter is the real binary behind any link or shim, isolated (`-I`) and told to do nothing:
-the cheapest start there is, so the strictest to be measured against.
+The bare interpreter is the real binary behind any link or shim, isolated (`-I`), without site packages (`-S`)
+and told to do nothing: the cheapest start there is, so the strictest to be measured against.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ async def measure(figures: Figures, options: Options) -> None:
 
 
 async def _help(figures: Figures, options: Options) -> None:
-    bare, lamp = [INTERPRETER, "-I", "-c", "pass"], [lamp_command(), "--help"]
+    bare, lamp = [INTERPRETER, "-I", "-S", "-c", "pass"], [lamp_command(), "--help"]
     _timed(lamp)  # once beforehand, so that its modules are compiled
     rounds = ROUNDS_QUICK if options.quick else ROUNDS
     took = await interleaved({"bare": lambda: _timed(bare), "lamp": lambda: _timed(lamp)}, rounds)

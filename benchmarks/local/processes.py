@@ -23,12 +23,13 @@ _STATE, _SESSION, _USER_TICKS, _SYSTEM_TICKS = 0, 3, 11, 12
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One live process of a run: its part in it, and the replica's id if it is one."""
+    """One live process of a run: its part in it, the replica's id if it is one, and its LAMP_SITE if any."""
 
     pid: int
     role: str
     replica: str = ""
     leads: bool = True
+    site: str = ""
 
 
 def marked(folder: Path) -> list[Process]:
@@ -97,11 +98,15 @@ def _process(pid: int, mark: bytes) -> Process | None:
         or not any((each + b"/").startswith(mark) for each in environment)
     ):
         return None
-    ids = [each.partition(b"=")[2].decode() for each in environment if each.startswith(b"LAMP_REPLICA=")]
-    role = REPLICA if ids else next((_ROLES[each] for each in line if each in _ROLES), OTHER)
+    replica, site = (_value(environment, name) for name in (b"LAMP_REPLICA=", b"LAMP_SITE="))
+    role = REPLICA if replica else next((_ROLES[each] for each in line if each in _ROLES), OTHER)
     if role == OTHER and b"LAMP_GATEWAY=1" in environment:
         role = GATEWAY
-    return Process(pid, role, ids[0] if ids else "", leads=int(fields[_SESSION]) == pid)
+    return Process(pid, role, replica, leads=int(fields[_SESSION]) == pid, site=site)
+
+
+def _value(environment: list[bytes], name: bytes) -> str:
+    return next((each[len(name) :].decode() for each in environment if each.startswith(name)), "")
 
 
 def _fields(pid: int) -> list[str] | None:

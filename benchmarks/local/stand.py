@@ -179,7 +179,7 @@ async def stand(wish: Wish | None = None) -> AsyncIterator[Stand]:
         kept = os.environ.get("BENCH_KEEP")
         if kept:
             shutil.copytree(folder, Path(kept) / folder.name, symlinks=True, ignore=_not_files)
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder, made.state / "gateway")
 
 
 async def command(words: list[str], folder: Path, env: dict[str, str]) -> Ran:
@@ -219,6 +219,13 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _remove(folder: Path, gateway: Path) -> None:
+    """Remove the folder, and what a link in it leads to: the gateway's files, which are kept in memory."""
+    if gateway.is_symlink():
+        shutil.rmtree(gateway.readlink(), ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _not_files(folder: str, names: list[str]) -> set[str]:
