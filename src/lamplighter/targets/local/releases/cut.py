@@ -9,7 +9,8 @@ from pathlib import Path
 from lamplighter.model.release import Release
 from lamplighter.model.system import Service
 from lamplighter.ports import Secrets
-from lamplighter.targets.local.releases.environment import Say, build, environment_digest
+from lamplighter.targets.local.releases.environment import Say, build, compile_tree, environment_digest
+from lamplighter.targets.local.releases.launch import binaries_of
 from lamplighter.targets.local.releases.store import ReleaseStore
 from lamplighter.targets.local.releases.tree import keep_tree, listed, tree_digest
 
@@ -52,7 +53,9 @@ def cut(service: Service, source: Path, store: ReleaseStore, secrets: Secrets, s
     if service.python is not None:
         place = store.environments / release.environment
         build(service.python, store.trees / tree, place, serves_asgi=service.run.kind == "app", say=say)
-    store.put(release)
+    if not store.has(release.id):
+        compile_tree(store.trees / tree, binaries_of(store.root, release.environment) / "python")
+        store.put(release)
     return release
 
 

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from lamplighter.model.errors import EnvironmentFault, UserError
 from lamplighter.model.system import Python
 
 BUILD_TIMEOUT_S = 1800
+COMPILE_TIMEOUT_S = 120
 READY = "lamplighter-ready"
 SERVER = ("uvicorn", "websockets")
 """What serves an ASGI app, added where the lock file does not bring it, at our own versions."""
@@ -69,11 +70,12 @@ def build(python: Python, tree: Path, place: Path, *, serves_asgi: bool, say: Sa
 
 def _installs(python: Python, tree: Path, place: Path, *, serves_asgi: bool) -> Iterator[tuple[str, ...]]:
     lock = _lock(python, tree)
-    target = ("--quiet", "--python", str(place / "bin" / "python"))
+    target = ("--quiet", "--compile-bytecode", "--python", str(place / "bin" / "python"))
     if lock.name == "uv.lock":
         yield (
             "sync",
             "--quiet",
+            "--compile-bytecode",
             "--frozen",
             "--no-dev",
             "--no-install-project",
@@ -119,6 +121,18 @@ def _beside(lock: Path) -> Path:
             mend="add pyproject.toml to git (or take it out of .lampignore)",
         )
     return project
+
+
+def compile_tree(tree: Path, python: Path) -> None:
+    """Compile the modules of a release once, so that no start of a replica has to.
+
+    What cannot be compiled (a template, code for another Python) is left as it is: it may never be run.
+    """
+    if next(tree.rglob("*.py"), None) is None:
+        return
+    command = [str(python), "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(tree)]
+    with suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(command, capture_output=True, timeout=COMPILE_TIMEOUT_S, check=False)
 
 
 def _uv(*arguments: str, environment: dict[str, str] | None = None) -> None:

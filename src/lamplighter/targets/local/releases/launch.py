@@ -19,10 +19,6 @@ KEEP_ALIVE_S = 75
 """Longer than the gateway keeps an idle connection, so that the gateway is the one to close it."""
 
 
-BYTECODE = "bytecode"
-"""Compiled Python stands beside trees and environments, which stay as they were made."""
-
-
 class Launch(Value):
     """What to start: `argv` holds no secret; `env` may, and is never written down."""
 
@@ -44,11 +40,10 @@ def launch(
         extra: more environment, such as LAMP_REPLICA and LAMP_URL_*; it wins over the release's own.
     """
     tree = root / "trees" / release.tree
-    binaries = root / "environments" / release.environment / "bin" if release.environment else _own_binaries()
+    binaries = binaries_of(root, release.environment)
     env = {name: value for name, value in os.environ.items() if _passed_on(name)}
     env["PATH"] = f"{binaries}{os.pathsep}{env.get('PATH', os.defpath)}"
-    bytecode = root / BYTECODE / (release.environment or release.tree)
-    env |= {"PYTHONUNBUFFERED": "1", "PYTHONPYCACHEPREFIX": str(bytecode)}
+    env |= {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     env |= release.env
     env |= {name.upper(): value for name, value in secrets.items()}
     env |= {**extra, "PORT": str(port), "LAMP_RELEASE": release.id}
@@ -75,5 +70,6 @@ def _passed_on(name: str) -> bool:
     return name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES) or name.lower().endswith("_proxy")
 
 
-def _own_binaries() -> Path:
-    return Path(sys.executable).parent
+def binaries_of(root: Path, environment: str) -> Path:
+    """Return the folder of the interpreter of an environment; of our own where there is none."""
+    return root / "environments" / environment / "bin" if environment else Path(sys.executable).parent

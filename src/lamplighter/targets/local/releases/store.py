@@ -3,7 +3,6 @@
     records/<release id>.json     one Release each
     trees/<digest>/               the files of a release, as they were when it was cut
     environments/<digest>/        one virtual environment per lock-file digest
-    bytecode/<digest>/            compiled Python of a tree or an environment; may be lost at any time
 
 Everything appears whole or not at all: it is written beside its place, synced and renamed.
 """
@@ -18,7 +17,6 @@ import msgspec
 from lamplighter.model.errors import EnvironmentFault, UserError
 from lamplighter.model.release import Release
 from lamplighter.model.value import encode
-from lamplighter.targets.local.releases.launch import BYTECODE
 
 
 class ReleaseStore:
@@ -29,11 +27,10 @@ class ReleaseStore:
         self.records = root / "records"
         self.trees = root / "trees"
         self.environments = root / "environments"
-        self.bytecode = root / BYTECODE
 
     def prepare(self) -> None:
         """Make the folders. Raises EnvironmentFault where this user may not write."""
-        for folder in (self.records, self.trees, self.environments, self.bytecode):
+        for folder in (self.records, self.trees, self.environments):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -54,6 +51,10 @@ class ReleaseStore:
             file.flush()
             os.fsync(file.fileno())
         Path(beside).rename(place)
+
+    def has(self, release: str) -> bool:
+        """Return whether a release of this id is kept."""
+        return (self.records / f"{release}.json").exists()
 
     def get(self, release: str) -> Release:
         """Return a release by its id.
@@ -88,7 +89,6 @@ class ReleaseStore:
             (self.records / f"{release}.json").unlink(missing_ok=True)
         _sweep(self.trees, {each.tree for each in kept})
         _sweep(self.environments, {each.environment for each in kept})
-        _sweep(self.bytecode, {each.environment or each.tree for each in kept})
         return gone
 
 
