@@ -5,6 +5,7 @@ unions, fast decoding and checking of what comes from disk or the wire. Knows no
 """
 
 import hashlib
+from enum import Enum
 from typing import Any, dataclass_transform
 
 import msgspec
@@ -24,5 +25,29 @@ def encode(value: Any) -> bytes:
 
 
 def digest(value: Any, *, length: int = 12) -> str:
-    """Return the first `length` hex digits of the BLAKE2b digest of the canonical encoding."""
-    return hashlib.blake2b(encode(value), digest_size=32).hexdigest()[:length]
+    """Return the first `length` hex digits of the BLAKE2b digest of a value; equal values have equal ones.
+
+    Not of the stored form: whether a field at its default is left out of that, and whether 30 is written
+    30 or 30.0, depends on where a value came from (a spec, a default, the wire).
+    """
+    return hashlib.blake2b(encode(whole(value, floats=True)), digest_size=32).hexdigest()[:length]
+
+
+def whole(value: Any, *, floats: bool = False) -> Any:
+    """Return a value as plain data with every field, also those at their defaults.
+
+    Args:
+        value: a value, or a list, tuple or dict of values.
+        floats: make all numbers floats.
+    """
+    if isinstance(value, msgspec.Struct):
+        config = value.__struct_config__
+        fields = {name: whole(getattr(value, name), floats=floats) for name in value.__struct_fields__}
+        return {config.tag_field: config.tag, **fields} if config.tag_field else fields
+    if isinstance(value, dict):
+        return {str(key): whole(each, floats=floats) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [whole(each, floats=floats) for each in value]
+    if isinstance(value, Enum):
+        return value.value
+    return float(value) if floats and type(value) is int else value
