@@ -35,6 +35,7 @@ RESTARTED = "maintainer-restarted"
 ATTEMPTS_WITH_OUTCOMES = 3
 """Passes that may fail on the same outcomes before these are dropped."""
 HINT_RETRY_S = 1.0
+DISK_LOW_BYTES = 2**20
 UNRECORDABLE = "the ledger or the recording cannot be written, so nothing destructive is done"
 DISK_FULL = Finding(
     kind="disk-full",
@@ -184,7 +185,7 @@ class Loop:
             )
         else:
             self._failing = False
-            self._trouble(*([DISK_FULL] if self._records.starved else []))
+            self._trouble(*([DISK_FULL] if self._records.starved or _no_room(self._facts) else []))
 
     def _trouble(self, *troubles: Finding) -> None:
         """Note a trouble of the loop itself, or that there is none any more; once, not at each pass."""
@@ -306,6 +307,12 @@ class Loop:
         except TimeoutError:
             running.add_done_callback(lambda late: late.cancelled() or late.exception())
             return None
+
+
+def _no_room(facts: Facts | None) -> bool:
+    """Whether the disk is as good as full; the reserve may bear for long, and it should be said at once."""
+    free_bytes = facts.machine.disk_free_bytes if facts else None
+    return free_bytes is not None and free_bytes < DISK_LOW_BYTES
 
 
 def _lost_answers(history: History, clock: Clock) -> tuple[Outcome, ...]:

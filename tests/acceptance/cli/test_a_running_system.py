@@ -4,6 +4,8 @@ import os
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from contextlib import closing, suppress
 from pathlib import Path
@@ -195,3 +197,15 @@ def _lives(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_full_disk_under_a_running_system(tmp_path: Path) -> None:
+    """On a disk with no byte left traffic and repair go on by the reserve, `status` says so, room ends it."""
+    mount = 'mount -t tmpfs -o size=24m tmpfs "$1" && exec "$2" -m tests.acceptance.cli.full_disk "$1"'
+    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, "sh"]
+    ran = subprocess.run(
+        [*command, str(tmp_path), sys.executable], capture_output=True, text=True, check=False
+    )
+    if "unshare" in ran.stderr or "mount:" in ran.stderr:
+        pytest.skip(f"no small disk can be made here: {ran.stderr}")
+    assert (0, "") == (ran.returncode, ran.stderr)
