@@ -227,6 +227,17 @@ def careful() -> Scenario:
     return swing().guarded(Guards(approve_above=0.2))
 
 
+def endless(_patch: pytest.MonkeyPatch) -> Parts:
+    """Deciding never comes to an end."""
+
+    def forever(history: History, inputs: Inputs) -> tuple[History, Result]:
+        while inputs.now > 60:
+            pass
+        return step(history, inputs)
+
+    return Parts(step=forever, cpu_s=1.0)
+
+
 CASES = [
     (busy_drain, drain_skipped, {"NothingDropped"}),
     (lossy, double_apply, {"CountExact", "MaxKept", "AppliedOnce"}),
@@ -244,6 +255,7 @@ CASES = [
     (wobbly, flapping, {"NoFlapping"}),
     (swing, live_forgotten, {"KnownOnly"}),
     (slow_growth, undo_lost, {"Convergence"}),
+    (swing, endless, {"Loop"}),
 ]
 
 

@@ -19,7 +19,7 @@ TRACE_LINES = 60
 class Parts:
     """What runs in a simulation. The defaults are the real parts; a test may put a broken one in.
 
-    `trace_lines` is how many of the last events a report shows.
+    `trace_lines` is how many of the last events a report shows; `cpu_s` what a run may use at most.
     """
 
     step: Step = step
@@ -28,6 +28,7 @@ class Parts:
     target: Callable[[Target], Target] = lambda each: each
     checkers: Callable[[], list[Checker]] = all_checkers
     trace_lines: int = TRACE_LINES
+    cpu_s: float = 60.0
 
 
 @dataclass(slots=True)

@@ -22,6 +22,7 @@ from lamplighter.testing.rest import unrest
 from lamplighter.testing.story import Story
 from lamplighter.testing.upkeep import Upkeep
 from lamplighter.testing.virtual import run
+from lamplighter.testing.watchdog import watched
 from lamplighter.testing.witness import Witness
 
 LOOK_S = 1.0
@@ -58,7 +59,7 @@ class Simulation:
         self.world = World(seed, story.apps, story.faults, story.ailing)
         self.upkeep = Upkeep(self.world, parts, self._noted, self.violated)
         self.witness = Witness(self.world, self.upkeep.disk)
-        self._story = story
+        self._story, self._cpu_s = story, parts.cpu_s
         self.checkers = parts.checkers()
         self.wants: list[Callable[[], str]] = []
         self._report = Report(seed=seed, trace=deque(maxlen=parts.trace_lines))
@@ -75,7 +76,8 @@ class Simulation:
     def report(self) -> Report:
         """Run, and tell how it went."""
         began_s = time.process_time()
-        run(self._run(), self.world.advance)
+        with watched(self._cpu_s):
+            run(self._run(), self.world.advance)
         report = self._report
         report.cpu_s, report.virtual_s = time.process_time() - began_s, self.world.now
         report.passes, report.maintainers = self.witness.passes, self.upkeep.lives

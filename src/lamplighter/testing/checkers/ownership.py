@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from lamplighter.model.actions import Action, Replace, Scale
 from lamplighter.targets.simulated.journal import Applied, Asked, Born, Event
 from lamplighter.testing.checkers.seen import stops
 from lamplighter.testing.witness import Witness
@@ -27,7 +28,7 @@ class OneOwner:
 
 
 class AppliedOnce:
-    """No action has its effect twice, and no replica's id is used twice."""
+    """No action has its effect twice, and no replica's name is used twice."""
 
     def __init__(self) -> None:
         self._applied: set[str] = set()
@@ -38,11 +39,24 @@ class AppliedOnce:
         if isinstance(event, Applied):
             if event.action_id in self._applied:
                 yield f"{event.action_id} had its effect twice"
+            ended = {each.id for each in event.before.replicas if each.ended}
+            for name in sorted(ended.intersection(_starts(event.action))):
+                yield f"{event.action_id} starts {name}, which has lived and ended"
             self._applied.add(event.action_id)
         if isinstance(event, Born):
             if event.replica in self._born:
                 yield f"{event.replica} was started a second time, by {event.action_id}"
             self._born.add(event.replica)
+
+
+def _starts(action: Action) -> tuple[str, ...]:
+    match action:
+        case Scale(starts=names):
+            return names
+        case Replace(start=name):
+            return (name,)
+        case _:
+            return ()
 
 
 class RecordedFirst:

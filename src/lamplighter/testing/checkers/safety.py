@@ -51,7 +51,7 @@ def _unknown(event: Applied, seen: Facts, stopped: tuple[str, ...]) -> Iterator[
         known = next((each for each in seen.replicas if each.id == name), None)
         if known is None or known.phase is Phase.UNKNOWN:
             yield f"{event.action_id} stops {name}, of which nothing was known"
-        elif known.ready is None and known.release in taking:
+        elif known.ready is None and known.release in taking and not too_big(known.memory_bytes):
             yield f"{event.action_id} stops {name}, of which it was not known whether it serves"
         elif isinstance(event.action, Replace) and known.ready and not too_big(known.memory_bytes):
             yield f"{event.action_id} replaces {name}, which was seen to serve"
