@@ -64,7 +64,7 @@ def repair(system: System, survey: Survey, history: History) -> Verdict:
        another one serves; if none does, a successor is started first, and it ends once that serves.
     5. One that is not ready `start_timeout_s` after its start is replaced: it never served.
     6. One above its memory for `MEMORY_GRACE_S`: a successor first, then it is drained, but not while
-       it is one of the last `min` that can serve.
+       it is one of the last `min` that can serve, or while it is not known whether it serves.
     7. Its state is unknown: left alone; the finding names the silent source.
     8. `attempts` failures in one place within `window_s`: handed to a person with the evidence.
     """
@@ -175,7 +175,7 @@ def _released(place: Place, replica: Replica, successor: Replica | None) -> Iter
     survey, name = place.survey, place.service.name
     if successor is None or successor.ready is not True or replica.id in survey.motion.subjects:
         return
-    if replica.ready and survey.ready(name) <= place.service.replicas.min:
+    if replica.ready is None or (replica.ready and survey.ready(name) <= place.service.replicas.min):
         return
     why = _why(f"{successor.id} serves in the place of {replica.id}")
     scale = Scale(

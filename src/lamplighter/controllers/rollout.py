@@ -24,7 +24,7 @@ from lamplighter.controllers.repair import successors
 from lamplighter.controllers.survey import Survey
 from lamplighter.model.actions import Heard, Ready, Scale, Shares
 from lamplighter.model.decisions import Priority, Proposal, Verdict
-from lamplighter.model.facts import HEALTH, PROCESSES
+from lamplighter.model.facts import HEALTH, PROCESSES, TRAFFIC
 from lamplighter.model.findings import Evidence, Finding
 from lamplighter.model.history import History, RolloutState, WorkloadHistory
 from lamplighter.model.system import Service, System
@@ -65,7 +65,7 @@ def rollout(system: System, survey: Survey, history: History) -> Verdict:
             continue
         move = numbers(memory, service, survey, memory.capacity)
         if move.no_room and active(memory):
-            findings.append(finding("rollout-has-no-room", name, f"{name}: max + surge leaves no room"))
+            findings.append(_no_room(service))
         why = replace(_why(memory), ordered_by="")
         for each in scales(survey, service, memory, move, why):
             proposals.extend(_bounded(system, survey, memory, each))
@@ -109,7 +109,8 @@ def _fewer(
     ready = Ready(workload=service.name, release=release, at_least=survey.ready(service.name, release))
     given = Shares(workload=service.name, shares=dict(sorted(shares.items())))
     needs = (given,) if unused else (given, ready)
-    return (contracts.shrink(survey, scale, why, sources=(PROCESSES, HEALTH), needs=needs),)
+    sources = (PROCESSES, HEALTH) if unused else contracts.EVERY_SOURCE
+    return (contracts.shrink(survey, scale, why, sources=sources, needs=needs),)
 
 
 def _bounded(
@@ -121,13 +122,14 @@ def _bounded(
     ordered = _ordered(memory, scale.release)
     excess = len(scale.stops) - at_once(system, survey.carrying(scale.workload))
     if ordered:
-        return (replace(proposal, ordered_by=ordered),)
+        needs = tuple(each for each in proposal.contract.needs if each != Heard(source=TRAFFIC))
+        return (replace(proposal, ordered_by=ordered, contract=replace(proposal.contract, needs=needs)),)
     if excess <= 0 or not proposal.contract.blast_radius:
         return (proposal,)
     fewer = replace(scale, replicas=scale.replicas + excess, stops=scale.stops[:-excess])
     why = contracts.Why(controller=proposal.controller, priority=proposal.priority, because=proposal.because)
     needs = tuple(each for each in proposal.contract.needs if not isinstance(each, Heard))
-    return (contracts.shrink(survey, fewer, why, sources=(PROCESSES, HEALTH), needs=needs),)
+    return (contracts.shrink(survey, fewer, why, sources=contracts.EVERY_SOURCE, needs=needs),)
 
 
 def _ordered(memory: WorkloadHistory, release: str) -> str:
@@ -169,6 +171,15 @@ def _why(memory: WorkloadHistory) -> contracts.Why:
         because=because,
         ordered_by=state.by if state and (state.at_once or state.verdict == "rolled-back") else "",
     )
+
+
+def _no_room(service: Service) -> Finding:
+    bounds, surge = service.replicas, service.rollout.surge
+    message = (
+        f"{service.name}: min {bounds.min}, max {bounds.max} and surge {surge} leave no room to start or to"
+        " end one more; raise surge or max, or lower min"
+    )
+    return finding("rollout-has-no-room", service.name, message)
 
 
 def _missing_needs(system: System, survey: Survey, service: Service) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 from tests.unit.engine_pure.world import World, service, system
 
 from lamplighter.model.actions import Scale, Shift
-from lamplighter.model.facts import HEALTH
+from lamplighter.model.facts import HEALTH, TRAFFIC
 from lamplighter.model.history import RolloutState
 from lamplighter.model.system import Guards, Range, RolloutPolicy
 
@@ -302,3 +302,28 @@ def test_order_to_roll_back_ends_with_the_rollback() -> None:
     here.up("r1", system(service(replicas=Range(min=4, max=4), scale=None)))
     here.run(10)
     assert {""} == {each.chosen.ordered_by for each in here.did(Scale, since)}
+
+
+def test_rollout_without_room_waits_while_traffic_is_silent() -> None:
+    """Making way means to drain what serves: not while nobody knows what is in flight."""
+    here = world(4, 4)
+    here.up("r2")
+    here.run(8)
+    here.silence(TRAFFIC)
+    here.run(40)
+    assert (4, "action-held" in here.kinds()) == (len(here.live("r1")) + len(here.live("r2")) - 1, True)
+
+
+def test_traffic_is_not_taken_from_what_may_serve() -> None:
+    """A candidate that was given up, of unknown readiness, keeps its share until stable can carry it."""
+    here = world(2, 2)
+    here.up("r2")
+    here.run(25)
+    assert 0.5 == here.shares["web"]["r2"]
+    for each in here.live("r1"):
+        here.never_ready.add(each)
+        here.replicas[each] = replace(here.replicas[each], ready=False)
+    for each in here.live("r2"):
+        here.replicas[each] = replace(here.replicas[each], ready=None)
+    here.rollback()
+    assert [] == here.did(Shift, since=here.now - 1)
