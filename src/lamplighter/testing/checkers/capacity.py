@@ -12,7 +12,8 @@ SUM_TOLERANCE = 1e-3
 
 
 def _able(event: Applied, truth: Truth, workload: str) -> Counter[str]:
-    return Counter(each.release for each in of(truth, workload) if each.live and could_serve(each, event))
+    there = (each for each in of(truth, workload) if each.live or each.ended)
+    return Counter(each.release for each in there if could_serve(each, event))
 
 
 class MinKept:

@@ -41,8 +41,8 @@ def _needed(event: Applied, seen: Facts, stopped: tuple[str, ...]) -> tuple[str,
     action = event.action
     taking = shares(event.before, workload_of(action))
     saving = isinstance(action, Scale) and len(taking) <= 1 and action.release in taking and action.replicas
-    big = {each.id for each in seen.replicas if too_big(each.memory_bytes)}
-    return (PROCESSES, HEALTH, TRAFFIC) if saving and not big.issuperset(stopped) else (PROCESSES, HEALTH)
+    broken = {each.id for each in seen.replicas if too_big(each.memory_bytes) or each.ready is False}
+    return (PROCESSES, HEALTH, TRAFFIC) if saving and not broken.issuperset(stopped) else (PROCESSES, HEALTH)
 
 
 def _unknown(event: Applied, seen: Facts, stopped: tuple[str, ...]) -> Iterator[str]:

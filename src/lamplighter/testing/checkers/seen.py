@@ -63,12 +63,15 @@ def shares(truth: Truth, workload: str) -> dict[str, float]:
 def could_serve(each: Standing, event: Applied) -> bool:
     """Return whether a maintainer had every reason to believe that a replica serves.
 
-    It passes its checks, or did until a moment ago, and the facts that were seen last do not say no.
+    It passes its checks, or did until a moment ago, and the facts that were seen last do not say no; or
+    they say yes.
     """
     seen = event.seen.replicas if event.seen else ()
-    denied = any(one.id == each.id and one.ready is False for one in seen)
+    said = next((one for one in seen if one.id == each.id), None)
+    if said is not None and said.ready is not None:
+        return said.ready and said.live and (each.live or each.ended)
     lately = each.down_at is not None and event.at - each.down_at <= LAG_S + (event.at - event.sent_at)
-    return not denied and (each.passing or lately)
+    return each.passing or lately
 
 
 def serving(event: Applied, truth: Truth, workload: str) -> set[str]:
