@@ -203,8 +203,7 @@ def release_spare(survey: Survey, scale: Scale, successor: str, why: Why) -> Pro
         Contract(
             gain=f"{replica} makes way for {successor}",
             needs=(
-                Heard(source=PROCESSES),
-                Heard(source=HEALTH),
+                *(Heard(source=each) for each in EVERY_SOURCE),
                 Serving(replica=successor),
                 Ready(
                     workload=scale.workload,

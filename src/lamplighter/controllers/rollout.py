@@ -103,7 +103,8 @@ def _fewer(
     unused = shares.get(release, 0.0) <= 0
     excess = max(0, survey.count(service.name, release) - to)
     stops = contracts.victims(there, excess, unknown_too=unused)
-    if len(stops) < min(excess, len(there)):
+    unknown = any(each.ready is None for each in there)
+    if len(stops) < min(excess, len(there)) or (unknown and stops and not unused):
         return ()
     scale = Scale(workload=service.name, release=release, replicas=to, stops=stops, drain_s=service.drain_s)
     ready = Ready(workload=service.name, release=release, at_least=survey.ready(service.name, release))

@@ -111,7 +111,8 @@ def _down(
         there = survey.staying(name, release)
         stops = contracts.victims(there, max(0, survey.count(name, release) - to))
         ready = survey.ready(name, release)
-        if len(there) - len(stops) != to or ready < to:
+        left = sum(each.ready is True and each.id not in stops for each in there)
+        if len(there) - len(stops) != to or left < to:
             continue
         proposals.append(
             contracts.shrink(

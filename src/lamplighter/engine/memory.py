@@ -69,7 +69,7 @@ def advance(history: History, survey: Survey) -> History:
 def _remembered(
     memory: WorkloadHistory, service: Service | None, survey: Survey, name: str
 ) -> WorkloadHistory:
-    memory = _deaths(_pruned(memory, survey, name), survey, name)
+    memory = _deaths(_pruned(_numbered(memory, survey, name), survey, name), survey, name)
     limit = service.resources.memory_bytes if service else 0
     memory = _conditions(memory, survey, name, limit)
     if service is None:
@@ -82,6 +82,23 @@ def _remembered(
         repairs=tuple(each for each in memory.repairs if now - each < policy.window_s)[-REPAIRS_MAX:],
         restores=tuple(each for each in memory.restores if now - each < policy.window_s)[-REPAIRS_MAX:],
     )
+
+
+def _numbered(memory: WorkloadHistory, survey: Survey, name: str) -> WorkloadHistory:
+    """Number the next replica beyond every one that is listed.
+
+    One that was started while no record could be kept, by a maintainer that then died, is not in the
+    recording; its name is in use all the same.
+    """
+    ordinal = memory.ordinal
+    for standing in survey.standings(name).values():
+        for each in (*standing.live, *standing.draining, *standing.exited):
+            if each.id in memory.first_ready or each.id in memory.ended:
+                continue
+            number = each.id.rpartition("-")[2]
+            if number.isdecimal():
+                ordinal = max(ordinal, int(number) + 1)
+    return memory if ordinal == memory.ordinal else replace(memory, ordinal=ordinal)
 
 
 def _pruned(memory: WorkloadHistory, survey: Survey, name: str) -> WorkloadHistory:

@@ -189,7 +189,7 @@ def carried(proposal: Proposal, overtaken: Pending, survey: Survey) -> Proposal:
     new, old = proposal.action, overtaken.decision.chosen.action
     if not isinstance(new, Scale) or not isinstance(old, Scale):
         return proposal
-    unseen = [each for each in old.starts if each not in survey.replicas]
+    unseen = [each for each in old.starts if each not in survey.replicas and each not in overtaken.arrived]
     kept = [each for each in old.stops if overtaken.unanswered and _lives(each, survey)]
     if not unseen and not kept:
         return proposal

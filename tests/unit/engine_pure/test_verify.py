@@ -307,3 +307,14 @@ def test_load_is_answered_though_a_drain_had_no_answer() -> None:
     here.load(78)
     here.run(10)
     assert 8 == len(here.ready())
+
+
+def test_name_of_a_replica_that_nobody_recorded_is_not_given_again() -> None:
+    """Started without a record by a maintainer that died: it is there, so the next name goes beyond it."""
+    here = World().settle()
+    here.replicas["web-7"] = replace(here.replicas["web-1"], id="web-7")
+    here.once()
+    here.kill("web-1")
+    here.kill("web-2")
+    here.once()
+    assert ["web-8"] == [each.chosen.action.start for each in here.did(Replace)]
