@@ -1,6 +1,5 @@
 """What seeds have found, each kept as a scenario: every one of these has gone wrong once."""
 
-import pytest
 from msgspec.structs import replace
 
 from lamplighter.model.intents import Up
@@ -69,7 +68,6 @@ def test_dismantling_that_nobody_carried_out_is_not_done() -> None:
         made.at(1.2, kill_maintainer(steps)).then(nothing_left())
 
 
-@pytest.mark.xfail(reason="names that were given in a pass without a record are given again")
 def test_names_given_without_a_record_are_not_given_again() -> None:
     """What a maintainer started on a full disk before it was killed keeps its names to itself."""
     made = (

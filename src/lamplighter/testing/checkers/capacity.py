@@ -87,12 +87,7 @@ class SharesSound:
         name = workload_of(action)
         if witness.service(name) is None or witness.down_at is not None:
             return
-        able = Counter(
-            each.release for each in of(event.after, name) if each.live and could_serve(each, event)
-        )
-        was_able = Counter(
-            each.release for each in of(event.before, name) if each.live and could_serve(each, event)
-        )
+        able, was_able = _able(event, event.after, name), _able(event, event.before, name)
         old = shares(event.before, name)
         for release, share in sorted(shares(event.after, name).items()):
             worse = share > old.get(release, 0.0) or was_able[release]
