@@ -86,6 +86,16 @@ class LocalSecrets:
         return place.read_bytes()
 
     def _keep(self, name: str, content: bytes) -> None:
+        try:
+            self._write(name, content)
+        except OSError as error:
+            raise EnvironmentFault(
+                f"cannot keep secret versions in {self._folder}: {error.strerror}",
+                code="state-not-writable",
+                mend="set LAMP_STATE_DIR to a folder that you may write to",
+            ) from error
+
+    def _write(self, name: str, content: bytes) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         place = self._folder / name
         if place.exists():

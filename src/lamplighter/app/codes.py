@@ -29,6 +29,12 @@ ERRORS = {
     "fenced": "A newer maintainer acts on this system, and this one has stopped acting.",
     "held": "Nothing can be recorded, so nothing destructive is done. Free some disk space.",
     "intents-full": "Too many requests wait for the loop. Try again in a second.",
+    "already-there": "The workload is on that release already, or on its way there.",
+    "no-earlier-release": "The workload has had no other release to go back to.",
+    "nothing-up": "Nothing of this system is up, so there is nothing to take down.",
+    "other-system": "The maintainer keeps another system than the one asked for.",
+    "release-missing": "A service was to be brought up without a release, and none is in force.",
+    "stopping": "Everything was ordered down, or is being dismantled. Ask again once it is down.",
     "lapsed": "The action no longer stands as it was asked about: its facts have changed. If it is still"
     " wanted it is asked about again, under a new id.",
     "lease-lost": "Another maintainer has taken over this system, and this one has stopped.",

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import msgspec
 
+from lamplighter.adapters.secrets import LocalSecrets
 from lamplighter.app.places import prepare
 from lamplighter.app.project import Project, site_of
 from lamplighter.app.reading import observe, remembered
@@ -22,6 +23,8 @@ from lamplighter.targets.local.releases import PLAN_FORMAT, ReleaseStore, cut, i
 
 Say = Callable[[str], None]
 RELEASES = "releases"
+RELEASES_KEPT = 5
+"""The newest releases of each service are kept besides all that run and all that can be gone back to."""
 
 
 class Planned(Value):
@@ -48,6 +51,8 @@ def make_plan(project: Project) -> Planned:
     facts = observe(state, project.system.name, clock)
     left_out = tuple(local_target(state, project.system.name, clock).missing(project.system))
     system = possible(project.system, left_out)
+    if any(each.secrets for each in system.services.values()):
+        prepare(state)  # versions of secrets are keyed, and the key is kept
     releases = {
         name: identify(service, project.folder, secrets).id for name, service in system.services.items()
     }
@@ -66,15 +71,34 @@ def cut_releases(project: Project, planned: Planned, say: Say) -> None:
     """
     prepare(project.state)
     store = ReleaseStore(project.state / RELEASES)
+    store.prepare()
     secrets = secrets_of(project.system, project.state)
-    for name, service in planned.system.services.items():
-        release = cut(service, project.folder, store, secrets, say)
-        if release.id != planned.plan.releases[name]:
-            raise ConflictError(
-                f"the files or the configuration of {name} have changed since the plan was made",
-                code="source-changed",
-                mend="make a new plan: lamp plan",
-            )
+    with store.alone():
+        for name, service in planned.system.services.items():
+            release = cut(service, project.folder, store, secrets, say)
+            if release.id != planned.plan.releases[name]:
+                raise ConflictError(
+                    f"the files or the configuration of {name} have changed since the plan was made",
+                    code="source-changed",
+                    mend="make a new plan: lamp plan",
+                )
+        _forget_old_releases(project, store, secrets, set(planned.plan.releases.values()))
+
+
+def _forget_old_releases(
+    project: Project, store: ReleaseStore, secrets: LocalSecrets, fresh: set[str]
+) -> None:
+    """Delete releases, and the secret versions of only those, that nothing runs and nobody can go back to."""
+    history, _, clock = remembered(project.state)
+    used = set(fresh)
+    for memory in history.workloads.values():
+        used |= {memory.stable, *memory.earlier, *memory.wanted}
+        used |= {memory.rollout.stable, memory.rollout.candidate} if memory.rollout else set()
+    used |= {each.release for each in observe(project.state, project.system.name, clock).replicas}
+    for name in {each.workload for each in store.all()}:
+        used |= {each.id for each in store.all(name)[-RELEASES_KEPT:]}
+    store.prune(used)
+    secrets.prune({pair for each in store.all() for pair in each.secrets.items()})
 
 
 def require_room(project: Project, system: System) -> None:

@@ -16,7 +16,14 @@ from lamplighter.app.places import prepare
 from lamplighter.app.views import Status, WorkloadView
 from lamplighter.app.wiring import LOCAL
 from lamplighter.model import errors
-from lamplighter.model.errors import BackendError, ConflictError, LampError, UnreachableError, UserError
+from lamplighter.model.errors import (
+    BackendError,
+    ConflictError,
+    HeldError,
+    LampError,
+    UnreachableError,
+    UserError,
+)
 from lamplighter.model.intents import Intent
 from lamplighter.model.system import System
 
@@ -24,6 +31,8 @@ START_S = 30.0
 """A maintainer that does not answer by then is given up; an idle machine takes 0.5 s."""
 LOOK_S = 0.2
 OUTPUT = "maintainer.out"
+FROZEN = "frozen: "
+"""How the reason begins for which a guard holds something back for days rather than seconds."""
 
 Seen = Callable[[Status], None]
 
@@ -60,12 +69,14 @@ def ask(client: Client, intent: Intent) -> None:
     """Submit an intent; return once the loop has taken it.
 
     Raises:
-        ConflictError: the facts have changed (`facts-changed`). UserError: it was refused, and why.
+        ConflictError: the facts have changed (`facts-changed`). HeldError: it could not be recorded.
+        UserError: it was refused, and why.
     """
     answer = client.submit(intent)
     if answer.accepted:
         return
-    kind = ConflictError if answer.code == ConflictError.code else UserError
+    kinds = (ConflictError, HeldError)
+    kind = next((each for each in kinds if each.code == answer.code), UserError)
     raise kind(answer.detail, code=answer.code, mend="`lamp status` shows how things stand")
 
 
@@ -152,6 +163,9 @@ def deployed(system: System, releases: dict[str, str], status: Status) -> Standi
     if status.asked:
         return Standing(settled=True, missing="an action waits for a person: see `lamp status`")
     left = [each for each in missing if each]
+    frozen = [why for each in status.waiting for why in each.reasons if why.startswith(FROZEN)]
+    if left and frozen and not status.pending:
+        return Standing(settled=True, missing=f"held back: {frozen[0]}")
     if not left and status.pending:
         left = [f"{len(status.pending)} actions under way"]
     return Standing(settled=not left, missing=", ".join(left))

@@ -13,6 +13,10 @@ from pathlib import Path
 import pytest
 from tests.acceptance.cli.conftest import Prototype
 
+from lamplighter.model.release import Release
+from lamplighter.model.system import Run
+from lamplighter.targets.local.releases import ReleaseStore
+
 EXIT_USER, EXIT_CHANGES = 2, 3
 
 
@@ -103,6 +107,17 @@ def test_changed_bounds_are_no_new_release(running: Prototype) -> None:
     assert (3, True) == (len(running.pids()), set(before) <= set(running.pids()))
 
 
+def test_old_releases_are_deleted(running: Prototype) -> None:
+    """Releases that nothing runs and nobody can go back to are deleted, but for five."""
+    store = ReleaseStore(running.state / f"cli-{running.port}" / "releases")
+    (store.trees / "old").mkdir()
+    for number in range(8):
+        run = Run(kind="command", value="serve")
+        store.put(Release(workload="old", run=run, tree="old", env={"N": str(number)}))
+    assert 0 == running.lamp("up", "-d", "-y").code
+    assert (5, 1) == (len(store.all("old")), len(store.all("web")))
+
+
 def test_logs_show_what_replicas_wrote(running: Prototype) -> None:
     """`logs` prints lines with the replica that wrote them."""
     running.get("/marker")
@@ -165,6 +180,15 @@ def test_maintainer_ends_when_its_state_is_deleted(running: Prototype) -> None:
         time.sleep(0.1)
     assert not _lives(maintainer)
     _end_marked(f"cli-{running.port}")
+
+
+def test_freeze_window_holds_a_new_release(running: Prototype) -> None:
+    """In a freeze window a new release waits: `up` returns, and `status` says why."""
+    running.edit("services:\n", 'freeze: ["Mon 00:00 - Thu 00:00", "Thu 00:00 - Mon 00:00"]\nservices:\n')
+    running.edit("WORD: one", "WORD: two")
+    ran = running.lamp("up", "-d", "-y", "--wait", "60")
+    assert (0, "one") == (ran.code, running.get())
+    assert "frozen" in running.lamp("status").out
 
 
 def test_down_leaves_nothing_and_is_repeatable(running: Prototype) -> None:

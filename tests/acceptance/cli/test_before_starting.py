@@ -105,6 +105,19 @@ def test_state_folder_that_cannot_be_written(prototype: Prototype, tmp_path: Pat
     assert "LAMP_STATE_DIR" in ran.err
 
 
+@pytest.mark.parametrize("command", [["plan"], ["up", "-y", "-d"]])
+def test_secrets_with_a_state_folder_that_cannot_be_written(
+    prototype: Prototype, tmp_path: Path, command: list[str]
+) -> None:
+    """Versions of secrets need the state folder; without it the fault names the variable that moves it."""
+    prototype.edit(
+        "services:\n  web:\n", "secrets: {key: {from: env}}\nservices:\n  web:\n    secrets: [key]\n"
+    )
+    (tmp_path / "file").write_text("")
+    ran = prototype.lamp(*command, LAMP_STATE_DIR=str(tmp_path / "file" / "state"), KEY="v")
+    assert (EXIT_ENVIRONMENT, True) == (ran.code, "LAMP_STATE_DIR" in ran.err)
+
+
 def test_down_of_what_never_ran_starts_nothing(prototype: Prototype) -> None:
     """Taking down a system that never was up is no error, and leaves no maintainer behind."""
     (prototype.state / f"cli-{prototype.port}").mkdir(parents=True)

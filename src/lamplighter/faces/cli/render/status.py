@@ -88,6 +88,11 @@ def _attention(status: Status) -> list[str]:
     lines: list[str] = []
     if status.held:
         lines.append(paint(f"held: {status.held}", "red"))
+    for view in status.workloads:
+        rollout = view.rollout
+        if rollout is not None and rollout.verdict == "failed":
+            given_up = f"{view.name}: release {rollout.candidate} was given up: {rollout.reason}"
+            lines.append(paint(f"urgent: rollout-failed {given_up}", "red"))
     for name, source in status.sources.items():
         if source.silent:
             since = seconds(max(0.0, status.at - source.since))

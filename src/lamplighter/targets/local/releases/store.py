@@ -7,9 +7,12 @@
 Everything appears whole or not at all: it is written beside its place, synced and renamed.
 """
 
+import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -39,6 +42,13 @@ class ReleaseStore:
                     code="state-not-writable",
                     mend="set LAMP_STATE_DIR to a folder that you may write to",
                 ) from error
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let nobody else cut or prune meanwhile: what is being cut is not yet kept by a record."""
+        with (self.root / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def put(self, release: Release) -> None:
         """Keep a release. Keeping it again changes nothing."""
