@@ -194,8 +194,12 @@ def spare(replica: Replica, wanted: int, why: Why, timing: Timing) -> Proposal:
 
 
 def release_spare(survey: Survey, scale: Scale, successor: str, why: Why) -> Proposal:
-    """Propose to drain the one replica that `scale` stops, since its successor serves."""
+    """Propose to drain the one replica that `scale` stops, since its successor serves.
+
+    Where it still serves itself, what it has in flight must be known; a hung one need not wait for that.
+    """
     (replica,) = scale.stops
+    serves = replica in survey.replicas and survey.replicas[replica].ready is not False
     return propose(
         why,
         replica,
@@ -203,7 +207,7 @@ def release_spare(survey: Survey, scale: Scale, successor: str, why: Why) -> Pro
         Contract(
             gain=f"{replica} makes way for {successor}",
             needs=(
-                *(Heard(source=each) for each in EVERY_SOURCE),
+                *(Heard(source=each) for each in (EVERY_SOURCE if serves else (PROCESSES, HEALTH))),
                 Serving(replica=successor),
                 Ready(
                     workload=scale.workload,

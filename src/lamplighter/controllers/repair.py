@@ -165,9 +165,11 @@ def successors(
 
 
 def _last_of(replaced: dict[str, str], replica: str) -> str:
-    """Follow who took whose place to the end; each name is given once, so there is one."""
-    while replica in replaced:
+    """Follow who took whose place to the end; a name met twice is the end, whatever led to it."""
+    met = {replica}
+    while replica in replaced and replaced[replica] not in met:
         replica = replaced[replica]
+        met.add(replica)
     return replica
 
 

@@ -5,9 +5,10 @@ from itertools import pairwise
 from msgspec.structs import replace
 from tests.unit.engine_pure.world import World, service, system
 
-from lamplighter.controllers.repair import exhausted, next_try
+from lamplighter.controllers.repair import exhausted, next_try, successors
+from lamplighter.controllers.survey import Survey
 from lamplighter.model.actions import Replace, Scale
-from lamplighter.model.facts import HEALTH, PROCESSES, Phase
+from lamplighter.model.facts import HEALTH, PROCESSES, TRAFFIC, Phase
 from lamplighter.model.system import Guards, Range, Repair, Resources
 
 
@@ -288,3 +289,22 @@ def test_name_that_a_held_replacement_would_have_had_is_not_used_twice() -> None
     here.kill("web-3")
     here.run(30)
     assert 3 == len(here.ready())
+
+
+def test_memory_in_which_places_go_round_in_a_circle_ends() -> None:
+    """However the memory came to be so, looking for a successor comes to an end."""
+    here = world()
+    memory = replace(here.history.workloads["web"], replaced={"web-1": "web-2", "web-2": "web-1"})
+    survey = Survey(here.facts(), here.now)
+    assert {"web-1", "web-2"} == successors(memory, survey, "web", "r1").keys()
+
+
+def test_hung_replica_is_let_go_while_traffic_is_silent_but_one_that_serves_is_not() -> None:
+    """What a replica has in flight matters only where it may still answer."""
+    hung, hog = world(1, 1), world(1, 1, resources=Resources(memory_bytes=100))
+    hung.hang("web-1")
+    hog.replicas["web-1"] = replace(hog.replicas["web-1"], memory_bytes=150)
+    for here in (hung, hog):
+        here.silence(TRAFFIC)
+        here.run(20)
+    assert (["web-2"], ["web-1", "web-2"]) == (hung.live(), hog.live())
