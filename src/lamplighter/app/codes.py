@@ -37,6 +37,8 @@ ERRORS = {
     "stopping": "Everything was ordered down, or is being dismantled. Ask again once it is down.",
     "lapsed": "The action no longer stands as it was asked about: its facts have changed. If it is still"
     " wanted it is asked about again, under a new id.",
+    "left-behind": "Processes of this system run although its state folder was deleted. `lamp down` ends"
+    " them; then `lamp up` starts anew.",
     "lease-lost": "Another maintainer has taken over this system, and this one has stopped.",
     "maintainer-ended": "The maintainer ended by itself, and this is a fault of Lamplighter. Its log is in"
     " the state folder, under logs.",

@@ -1,5 +1,6 @@
 """Upkeep: having a maintainer, asking it for things, and waiting until they have come about."""
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -10,11 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from lamplighter.adapters.clock import SystemClock
 from lamplighter.app import reading
 from lamplighter.app.client import Client
 from lamplighter.app.places import prepare
 from lamplighter.app.views import Status, WorkloadView
-from lamplighter.app.wiring import LOCAL
+from lamplighter.app.wiring import LOCAL, local_target
 from lamplighter.model import errors
 from lamplighter.model.errors import (
     BackendError,
@@ -139,6 +141,23 @@ def nothing_up(state: Path, system: str) -> bool:
     history, _, clock = reading.remembered(state)
     down = history.system is None or history.stopped
     return down and not reading.observe(state, system, clock).replicas
+
+
+def end_leftovers(state: Path, system: str, wait_s: float) -> bool:
+    """End what runs of a system whose state was deleted; return whether there was anything.
+
+    Raises:
+        BackendError: it has not ended within `wait_s` (`not-settled`).
+    """
+    target = local_target(state, system, SystemClock())
+    if not target.leftovers():
+        return False
+    prepare(state)
+    try:
+        asyncio.run(asyncio.wait_for(target.end_leftovers(), wait_s))
+    except TimeoutError as error:
+        raise BackendError(f"not all has ended after {wait_s:.0f} s", code="not-settled") from error
+    return True
 
 
 def end_idle_maintainer(state: Path) -> None:

@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -171,15 +171,19 @@ def test_approval_is_asked_for_and_given(running: Prototype) -> None:
     assert EXIT_USER == running.lamp("approve", asked[0]["id"]).code
 
 
-def test_maintainer_ends_when_its_state_is_deleted(running: Prototype) -> None:
-    """A maintainer whose state folder was deleted under it ends instead of running on for ever."""
-    maintainer = running.status()["holder"]["pid"]
+def test_deleted_state_leaves_nothing_that_down_cannot_end(running: Prototype) -> None:
+    """With its state folder deleted the maintainer ends; `down` ends the rest."""
+    maintainer, pids = running.status()["holder"]["pid"], running.pids()
     shutil.rmtree(running.state)
     deadline = time.monotonic() + 20
     while _lives(maintainer) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not _lives(maintainer)
-    _end_marked(f"cli-{running.port}")
+    time.sleep(2.5)
+    assert "left-behind" in running.lamp("up", "-d", "-y").err
+    assert 0 == running.lamp("down").code
+    assert [] == [each for each in pids if _lives(each)]
+    assert 0 == running.lamp("up", "-d", "-y").code
 
 
 def test_freeze_window_holds_a_new_release(running: Prototype) -> None:
@@ -201,26 +205,12 @@ def test_down_leaves_nothing_and_is_repeatable(running: Prototype) -> None:
     assert "one" == running.get()
 
 
-def _end_marked(system: str) -> None:
-    """End what a system without a state folder left behind: all that carries its mark."""
-    for each in Path("/proc").glob("[0-9]*/environ"):
-        with suppress(OSError):
-            if f"LAMP_SYSTEM={system}".encode() in each.read_bytes():
-                os.kill(int(each.parent.name), signal.SIGKILL)
-    for each in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            words = each.read_bytes().split(b"\0")
-            if b"lamplighter.targets.local.supervisor" in words and system.encode() in words:
-                os.kill(int(each.parent.name), signal.SIGKILL)
-    time.sleep(0.3)
-
-
 def _lives(pid: int) -> bool:
+    """Whether a process is there and has not ended; one that nobody has waited for yet has."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
         return False
-    return True
 
 
 def test_full_disk_under_a_running_system(tmp_path: Path) -> None:

@@ -20,15 +20,20 @@ def system(asked: argparse.Namespace) -> tuple[str, Path]:
     Raises:
         UserError: it is not clear which is meant, or nothing is known of it here.
     """
-    name = asked.system
-    if not name:
-        name = project(asked).system.name if asked.spec or Path(SPEC).exists() else only_system()
-    state = state_of(name)
+    name, state = name_and_state(asked)
     if not state.is_dir():
         raise UserError(
             f"nothing is known of a system {name} here", code="unknown-system", mend="start it: lamp up"
         )
     return name, state
+
+
+def name_and_state(asked: argparse.Namespace) -> tuple[str, Path]:
+    """Return a system's name and where its state would stand, known here or not. Raises UserError."""
+    name = asked.system
+    if not name:
+        name = project(asked).system.name if asked.spec or Path(SPEC).exists() else only_system()
+    return name, state_of(name)
 
 
 def warn(found: Project) -> None:

@@ -11,7 +11,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 from lamplighter.model.actions import Action, Configure, Dismantle, Forget, Outcome, Replace, Scale, Shift
-from lamplighter.model.errors import LampError, UnreachableError
+from lamplighter.model.errors import EnvironmentFault, LampError, UnreachableError
 from lamplighter.model.facts import HEALTH, MACHINE, PROCESSES, TRAFFIC, Facts, Phase, Replica, Source
 from lamplighter.model.findings import Finding, Severity
 from lamplighter.model.system import System
@@ -27,7 +27,8 @@ from lamplighter.targets.local.machine import Usage, machine
 from lamplighter.targets.local.missing import missing
 from lamplighter.targets.local.releases.launch import launch
 from lamplighter.targets.local.releases.store import ReleaseStore
-from lamplighter.targets.local.supervisor import protocol
+from lamplighter.targets.local.supervisor import processes, protocol
+from lamplighter.targets.local.supervisor.core import site_mark
 from lamplighter.targets.local.supervisor.ports import can_listen
 
 READ_DEADLINE_S = 1.0
@@ -253,8 +254,31 @@ class LocalTarget:
         A port that this system's own gateway has is not taken.
         """
         environment.require_platform()
+        if left := self.leftovers():
+            raise EnvironmentFault(
+                f"{len(left)} processes of {system.name} run here, and its state has been deleted",
+                code="left-behind",
+                mend="end them: lamp down",
+            )
         if await self._in_the_way_of(system):
             await asyncio.to_thread(environment.require_port, system.gateway.host, system.gateway.port)
+
+    def leftovers(self) -> tuple[int, ...]:
+        """Return the pids of what runs of this system though nothing is noted of it: its state is gone."""
+        if self._client.expected:
+            return ()
+        return tuple(each.pid for each in processes.marked(site_mark(self._state_dir)))
+
+    async def end_leftovers(self, grace_s: float = 5.0) -> None:
+        """End what runs without a state: a supervisor adopts it and ends it.
+
+        Raises:
+            EnvironmentFault, UnreachableError: no supervisor could be had.
+        """
+        await self._client.ensure()
+        await self._client.ask(protocol.Dismantle(grace_s), token=1, action_id="end-leftovers")
+        while processes.marked(site_mark(self._state_dir)):  # noqa: ASYNC110 - nothing tells of strangers' ends
+            await asyncio.sleep(_HINT_AGAIN_S / 10)
 
     def logs(self, workload: str, *, follow: bool, tail: int) -> AsyncIterator[LogLine]:
         """Yield the last `tail` lines of each replica of a workload, then new ones if `follow`."""

@@ -3,7 +3,14 @@
 import argparse
 from uuid import uuid4
 
-from lamplighter.app.upkeep import ask, end_idle_maintainer, ensure_maintainer, nothing_up, wait_until_down
+from lamplighter.app.upkeep import (
+    ask,
+    end_idle_maintainer,
+    end_leftovers,
+    ensure_maintainer,
+    nothing_up,
+    wait_until_down,
+)
 from lamplighter.faces.cli import chosen
 from lamplighter.faces.cli.live import View
 from lamplighter.faces.cli.render.output import print_json
@@ -12,6 +19,9 @@ from lamplighter.model.intents import Down
 
 def run(asked: argparse.Namespace) -> int:
     """Take the system down; 0 at once if it is down already."""
+    name, state = chosen.name_and_state(asked)
+    if end_leftovers(state, name, asked.wait):
+        return _told(name, as_json=asked.json)
     name, state = chosen.system(asked)
     if nothing_up(state, name):
         end_idle_maintainer(state)

@@ -20,6 +20,7 @@ from lamplighter.targets.local.supervisor.server import SOCKET, bind, serve
 
 ANOTHER_IS_THERE, NOT_WRITABLE = 3, 4
 _FILES_MAX = 65_536
+_LOOK_S = 2.0
 
 
 def main() -> int:
@@ -39,7 +40,7 @@ def main() -> int:
     if os.fork():
         os._exit(0)  # the lock stays with the child
     _detach(folder)
-    asyncio.run(_supervise(folder, system))
+    asyncio.run(_supervise(folder, system, lock))
     return 0
 
 
@@ -58,7 +59,7 @@ def _detach(folder: Path) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, most))
 
 
-async def _supervise(folder: Path, system: str) -> None:
+async def _supervise(folder: Path, system: str, lock: int) -> None:
     told_to_go = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -67,6 +68,7 @@ async def _supervise(folder: Path, system: str) -> None:
         supervisor = Supervisor(folder, system, tasks, _say)
         supervisor.start()
         server = await serve(supervisor, bind(folder / "supervisor"))
+        looking = tasks.create_task(_end_without(folder / "supervisor" / "lock", lock))
         ends = [tasks.create_task(each.wait()) for each in (told_to_go, supervisor.dismantled)]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         server.close()
@@ -74,8 +76,25 @@ async def _supervise(folder: Path, system: str) -> None:
         if told_to_go.is_set():
             _say("supervisor-ended", because="signal")  # what it started goes on, and is adopted
             os._exit(0)
-        for each in ends:
+        for each in (*ends, looking):
             each.cancel()
+
+
+async def _end_without(path: Path, lock: int) -> None:
+    """End when the state folder is deleted: a successor takes a lock of its own there, and would be a second.
+
+    What was started goes on and is adopted.
+    """
+    own = os.fstat(lock).st_ino
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        try:
+            there = os.stat(path).st_ino == own  # noqa: PTH116 - a look at a local file, every other second
+        except OSError:
+            there = False
+        if not there:
+            _say("supervisor-ended", because="its folder was deleted")
+            os._exit(0)
 
 
 def _say(event: str, **context: object) -> None:
