@@ -99,6 +99,7 @@ class Loop:
         facts = await self._observe()
         inputs = await self._gather(facts)
         before, (after, result) = self._history, decide(self._terms.step, self._history, inputs)
+        self._require_lease()  # one that was stopped meanwhile and woke must not write among a successor's
         number, held = await self._record(inputs, result, before, after)
         self._remember(inputs, result, after)
         self._show(number, inputs, result, held)
