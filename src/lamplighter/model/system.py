@@ -55,7 +55,7 @@ class Resources(Value):
 
 
 class Health(Value):
-    """How a replica shows that it can serve: `path` must answer 200; without one, a TCP connect.
+    """How a replica shows that it can serve: `path` must answer 200 to 399; without one, a TCP connect.
 
     A replica must be ready `start_timeout_s` after its start. One that fails its checks for
     `unhealthy_after_s` is drained and replaced.

@@ -141,7 +141,7 @@ HEALTH = Record(
         Field(
             "path",
             references.PATH,
-            "Must answer 200 when the replica can serve. Without it, a TCP connect must do.",
+            "Must answer 200 to 399 when the replica can serve. Without it, a TCP connect must do.",
         ),
         Field(
             "start_timeout",
