@@ -13,8 +13,8 @@ from lamplighter.adapters.ledger import SqliteLedger, Verification, anchors
 from lamplighter.adapters.recordings import SqliteRecordings
 from lamplighter.app.views import Explanation, Status, explain, status
 from lamplighter.app.wiring import local_target
-from lamplighter.engine.deciding import decide
 from lamplighter.engine.loop import Seen
+from lamplighter.engine.records import history_after
 from lamplighter.engine.step import step
 from lamplighter.model.errors import UserError
 from lamplighter.model.facts import Facts
@@ -82,7 +82,7 @@ def remembered(state: Path) -> tuple[History, Seen | None, SystemClock]:
         if latest is None:
             return History(), None, clock
         number = latest.recorded.number
-        history = latest.history if latest.history is not None else _refolded(opened, number)
+        history = history_after(latest, opened, step)
         seen = Seen(
             number=number,
             inputs=latest.recorded.inputs,
@@ -90,15 +90,6 @@ def remembered(state: Path) -> tuple[History, Seen | None, SystemClock]:
             history=history,
         )
         return history, seen, clock
-
-
-def _refolded(opened: SqliteRecordings, newest: int) -> History:
-    start = opened.start(newest)
-    assert start is not None, "a recording with a pass has a start"
-    first, history = start
-    for each in opened.passes(first=first):
-        history, _ = decide(step, history, each.inputs)
-    return history
 
 
 def observe(state: Path, system: str, clock: SystemClock) -> Facts:

@@ -16,7 +16,7 @@ from lamplighter.model.facts import Facts
 from lamplighter.model.findings import Finding
 from lamplighter.model.history import History
 from lamplighter.model.passes import Inputs, Result
-from lamplighter.ports import Ledger, LedgerLine, Recordings
+from lamplighter.ports import Ledger, LedgerLine, Recordings, Remembered
 
 OWED_MAX = 10_000
 """Lines kept in memory for a ledger that cannot be written; what is beyond is only counted."""
@@ -47,7 +47,7 @@ class Records:
         if latest is None:
             return History(), None
         recorded = latest.recorded
-        history = latest.history if latest.history is not None else self._refolded(recorded.number)
+        history = history_after(latest, self._recordings, self._step)
         self._before = recorded.result or Result()
         self._catch_up(recorded.number)
         return history, recorded.inputs.facts
@@ -116,14 +116,17 @@ class Records:
         except HeldError:
             return
 
-    def _refolded(self, newest: int) -> History:
-        """Return the history after the newest pass, made again from what went into the passes."""
-        start = self._recordings.start(newest)
-        assert start is not None, "a recording with a pass has a start"
-        first, history = start
-        for each in self._recordings.passes(first=first):
-            history, _ = decide(self._step, history, each.inputs)
-        return history
+
+def history_after(latest: Remembered, recordings: Recordings, step: Step) -> History:
+    """Return the history after the newest pass: as recorded, else made again from what went in."""
+    if latest.history is not None:
+        return latest.history
+    start = recordings.start(latest.recorded.number)
+    assert start is not None, "a recording with a pass has a start"
+    first, history = start
+    for each in recordings.passes(first=first):
+        history, _ = decide(step, history, each.inputs)
+    return history
 
 
 def last_pass(ledger: Ledger) -> int:
