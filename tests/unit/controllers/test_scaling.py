@@ -204,3 +204,13 @@ def test_what_was_just_started_is_not_drained_for_a_calm_window() -> None:
     assert 6 == len(here.ready())
     here.run(60)
     assert 2 == len(here.ready())
+
+
+def test_replica_of_unknown_readiness_is_not_counted_on() -> None:
+    """What would be left has to be known to be ready, or nothing is drained."""
+    here = world(55)
+    here.load(0)
+    for _ in range(100):
+        here.replicas["web-3"] = replace(here.replicas["web-3"], ready=None)
+        here.once()
+    assert 6 == len(here.live())
