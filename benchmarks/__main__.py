@@ -1,7 +1,8 @@
 """The command `python -m benchmarks`: finds a benchmark by name, runs it, prints and writes its figures.
 
 A benchmark is a module or package `benchmarks.<name>` with `run(options) -> Figures` (a plain or a coroutine
-function) and, if it comes in parts, `PARTS: dict[str, str]`, name to one line of what it measures.
+function) and, if it comes in parts, `PARTS: dict[str, str]`, name to one line of what it measures. One that
+takes arguments of its own has `arguments(parser)`; their values are in `options.asked`.
 """
 
 import argparse
@@ -32,15 +33,17 @@ exit codes: 0 every target holds, 1 some target does not, 2 the command line is 
 def main(arguments: Sequence[str]) -> int:
     """Run the command with its arguments and return its exit code."""
     parser = _parser()
-    asked = parser.parse_args(arguments)
-    if asked.list:
-        print(_listing())
-        return ALL_HOLD
-    if asked.name is None:
-        parser.print_help(sys.stderr)
-        return USER_ERROR
     try:
-        module = find(asked.name)
+        module = _named(arguments)
+        if module is not None and hasattr(module, "arguments"):
+            module.arguments(parser)
+        asked = parser.parse_args(arguments)
+        if asked.list:
+            print(_listing())
+            return ALL_HOLD
+        if module is None:
+            parser.print_help(sys.stderr)
+            return USER_ERROR
         options = _options(asked, module)
         return _measure(asked.name, module, options, asked.json)
     except CannotRunError as error:
@@ -74,12 +77,20 @@ def parts(module: ModuleType) -> Mapping[str, str]:
     return described
 
 
-def _parser() -> argparse.ArgumentParser:
+def _named(arguments: Sequence[str]) -> ModuleType | None:
+    """The benchmark that the arguments name, before it is known which others it takes."""
+    asked, _ = _parser(full=False).parse_known_args(arguments)
+    return find(asked.name) if asked.name is not None and not asked.list else None
+
+
+def _parser(*, full: bool = True) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Runs one benchmark and shows which of its targets hold.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=full,
+        allow_abbrev=False,
     )
     parser.add_argument("name", nargs="?", help="which benchmark; --list shows them")
     parser.add_argument(
@@ -101,7 +112,7 @@ def _options(asked: argparse.Namespace, module: ModuleType) -> Options:
         raise CannotRunError(f"{asked.name} has no part {part!r}. {_nearest(part, list(parts(module)))}")
     if asked.data is not None and not asked.data.is_dir():
         raise CannotRunError(f"--data {asked.data} is not a folder")
-    return Options(quick=asked.quick, data=asked.data, seed=asked.seed, only=only)
+    return Options(quick=asked.quick, data=asked.data, seed=asked.seed, only=only, asked=asked)
 
 
 def _measure(name: str, module: ModuleType, options: Options, path: Path | None) -> int:

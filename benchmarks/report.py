@@ -4,6 +4,7 @@ Called by `benchmarks.__main__` to print and to write; called by each benchmark 
 It must not know any benchmark.
 """
 
+import argparse
 import inspect
 import json
 import os
@@ -104,6 +105,7 @@ class Options:
         data: a folder with real data, where the benchmark wants one.
         seed: every random draw of the run comes from it.
         only: names of the parts to run; empty means all.
+        asked: the command line as it was read, with the benchmark's own arguments.
         figures: fill these and return them: what is in them is shown even if the run then fails.
     """
 
@@ -111,6 +113,7 @@ class Options:
     data: Path | None = None
     seed: int = 1
     only: frozenset[str] = frozenset()
+    asked: argparse.Namespace = field(default_factory=argparse.Namespace)
     figures: Figures = field(default_factory=Figures)
     started_at: float = field(default_factory=time.monotonic)
 
