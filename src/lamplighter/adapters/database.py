@@ -53,7 +53,8 @@ class Database:
             path: the file; made with mode 0600 unless `read_only`.
             migrations: statements; the n-th group brings schema n to n+1. Never changed once released.
             reserve_bytes: room to keep in hand for a full disk.
-            read_only: only look; another process may be writing.
+            read_only: only look; another process may be writing. A file of an older schema is brought
+                forward in a copy in memory, as it stands now, and itself stays as it is.
 
         Raises:
             EnvironmentFault: the file is missing (read-only), not a database, or of a newer schema.
@@ -69,7 +70,7 @@ class Database:
             self._connection = _connect(path, read_only=read_only)
             self._page_bytes = int(self._pragma("page_size"))
             if read_only:
-                self._refuse_newer(len(migrations))
+                self._look(migrations)
                 return
             self._set_up()
             self._migrate(migrations)
@@ -134,6 +135,16 @@ class Database:
             "secure_delete=OFF",
         ):
             self._connection.execute(f"PRAGMA {pragma}")
+
+    def _look(self, migrations: Sequence[Sequence[str]]) -> None:
+        """Read a file as it is, or a copy of it if its schema is older."""
+        self._refuse_newer(len(migrations))
+        if 0 < int(self._pragma("user_version")) < len(migrations):
+            copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            self._connection.backup(copy)
+            self._connection.close()
+            self._connection = copy
+            self._migrate(migrations)
 
     def _migrate(self, migrations: Sequence[Sequence[str]]) -> None:
         self._refuse_newer(len(migrations))

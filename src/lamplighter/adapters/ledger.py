@@ -37,7 +37,10 @@ _LEASES = """CREATE TABLE leases(
     system TEXT PRIMARY KEY, token INTEGER NOT NULL, held INTEGER NOT NULL, pid INTEGER NOT NULL,
     holder TEXT NOT NULL, command TEXT NOT NULL, since TEXT NOT NULL, since_monotonic REAL NOT NULL
     ) WITHOUT ROWID"""
-SCHEMA: Final = ((_ENTRIES, "CREATE INDEX entries_subject ON entries(subject)", _STAY, _STAND, _LEASES),)
+SCHEMA: Final = (
+    (_ENTRIES, "CREATE INDEX entries_subject ON entries(subject)", _STAY, _STAND, _LEASES),
+    (),  # the same tables: from 0.2.0 on a state may hold what 0.1.0 would misread, so that one is refused
+)
 
 _COLUMNS = "number, at, wall, kind, subject, body, previous, digest"
 _BATCH = 500

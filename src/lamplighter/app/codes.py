@@ -42,6 +42,8 @@ ERRORS = {
     "lease-lost": "Another maintainer has taken over this system, and this one has stopped.",
     "maintainer-ended": "The maintainer ended by itself, and this is a fault of Lamplighter. Its log is in"
     " the state folder, under logs.",
+    "maintainer-newer": "A maintainer of a newer version runs this system, and an older one does not push it"
+    " aside. Use the newer version, or upgrade this one.",
     "needs-confirmation": "There are changes and nobody at a terminal to confirm them. Add -y once you have"
     " looked at `lamp plan`.",
     "no-answer": "The maintainer accepted the connection and gave no answer in time. `lamp status` works"

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
+from lamplighter import __version__
 from lamplighter.adapters.lease import SqliteLeases
 from lamplighter.adapters.ledger import SqliteLedger
 from lamplighter.app.views import Entries, Explanation, Receipt, Status, explain, status
@@ -18,6 +19,7 @@ from lamplighter.engine.loop import Loop
 from lamplighter.model.errors import UserError
 from lamplighter.model.intents import Answer, Intent
 from lamplighter.ports import Clock, LedgerEntry, LogLine, Target
+from lamplighter.targets.local.installation import mark
 
 PAGE = 500
 """Entries of the ledger in one answer."""
@@ -48,7 +50,7 @@ class Running:
 
     def status(self) -> Status:
         """Return the whole system as of the newest pass."""
-        return status(
+        made = status(
             self._system,
             self._loop.seen,
             now=self._clock.now(),
@@ -56,6 +58,7 @@ class Running:
             tenancy=self._leases.current(self._system),
             head=self._reader.head(),
         )
+        return msgspec.structs.replace(made, version=__version__, mark=mark())
 
     async def first_pass(self) -> None:
         """Wait until there is a pass to look at: a successor knows nothing of the world before its first."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from lamplighter import __version__
 from lamplighter.adapters.clock import SystemClock
 from lamplighter.app import reading
 from lamplighter.app.client import Client
@@ -28,9 +30,12 @@ from lamplighter.model.errors import (
 )
 from lamplighter.model.intents import Intent
 from lamplighter.model.system import System
+from lamplighter.targets.local.installation import mark, newer
 
 START_S = 30.0
 """A maintainer that does not answer by then is given up; an idle machine takes 0.5 s."""
+END_S = 15.0
+"""For a maintainer to end when told to: it finishes what it is applying, which takes seconds at the most."""
 LOOK_S = 0.2
 OUTPUT = "maintainer.out"
 FROZEN = "frozen: "
@@ -65,6 +70,49 @@ def ensure_maintainer(state: Path, system: str) -> Client:
             raise _died(process.returncode, state)
         time.sleep(LOOK_S / 4)
     raise UnreachableError(f"the maintainer did not answer within {START_S:.0f} s", code="no-maintainer")
+
+
+def take_over(state: Path, say: Callable[[str], None]) -> None:
+    """End a maintainer that another installation runs, so that one of this can follow; traffic goes on.
+
+    Raises:
+        EnvironmentFault: it is of a newer version (`maintainer-newer`). OwnedError: it does not end.
+    """
+    try:
+        status = Client(state).status()
+    except UnreachableError:
+        return
+    holder, version = status.holder, status.version or "0.1.0"
+    if holder is None or status.mark == mark():
+        return
+    if newer(version):
+        raise errors.EnvironmentFault(
+            f"version {version} maintains this system (pid {holder.pid}), and this is {__version__}",
+            code="maintainer-newer",
+            mend=f"use version {version}, or upgrade lamplighter here",
+        )
+    say(f"taking over from the maintainer of version {version} (pid {holder.pid}); what runs goes on")
+    if not _ended(holder.pid):
+        raise errors.OwnedError(
+            f"the maintainer (pid {holder.pid}) has not ended within {END_S:.0f} s of being told to",
+            code="owned",
+            mend=f"try again; or end it with kill -9 {holder.pid}: what runs goes on, and is taken up",
+        )
+
+
+def _ended(pid: int) -> bool:
+    """Tell a process to end; return whether it has within `END_S`."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        signal.pidfd_send_signal(handle, signal.SIGTERM)
+        return bool(select.select([handle], [], [], END_S)[0])
+    except ProcessLookupError:
+        return True
+    finally:
+        os.close(handle)
 
 
 def ask(client: Client, intent: Intent) -> None:

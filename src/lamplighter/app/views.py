@@ -66,7 +66,8 @@ class Head(Value):
 class Status(Value):
     """The whole system at one moment. `held` says why nothing destructive is done, if so.
 
-    `live`: a maintainer made this; else it is what the recording ends with. Ages count from `at`.
+    `live`: a maintainer made this, of `version`, from the installation with this `mark`; else it is what
+    the recording ends with. Ages count from `at`. A maintainer of 0.1.0 gives neither version nor mark.
     """
 
     system: str
@@ -90,6 +91,8 @@ class Status(Value):
     ledger: Head | None = None
     stopping: bool = False
     stopped: bool = False
+    version: str = ""
+    mark: str = ""
 
 
 class Explanation(Value):

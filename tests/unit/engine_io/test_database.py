@@ -22,6 +22,17 @@ def test_migrations_run_once_and_in_order(tmp_path: Path) -> None:
         database.close()
 
 
+def test_an_older_store_is_read_as_the_newer_one_and_stays_as_it_is(tmp_path: Path) -> None:
+    """Whoever only looks sees the newest schema; the file stays what its writer, of an older version, knows."""
+    path = tmp_path / "store.sqlite"
+    Database(path, (FIRST,)).close()
+    before = path.read_bytes()
+    looking = Database(path, (FIRST, SECOND), read_only=True)
+    assert [("kept", "new")] == looking.rows("SELECT text, more FROM notes")
+    looking.close()
+    assert before == path.read_bytes()
+
+
 def test_a_migration_that_fails_leaves_the_old_schema(tmp_path: Path) -> None:
     """A migration is all or nothing."""
     path = tmp_path / "store.sqlite"

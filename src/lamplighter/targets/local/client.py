@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import signal
 import socket
 import struct
@@ -13,7 +14,19 @@ from typing import TypeVar
 import msgspec
 
 from lamplighter.model.errors import EnvironmentFault, UnreachableError
-from lamplighter.targets.local.supervisor.protocol import Hint, Op, Reply, Request, Watch, frame, read_frame
+from lamplighter.targets.local.installation import mark
+from lamplighter.targets.local.supervisor.protocol import (
+    Hint,
+    Observe,
+    Observed,
+    Op,
+    Reply,
+    Request,
+    Watch,
+    frame,
+    read_frame,
+)
+from lamplighter.targets.local.supervisor.state import FORM
 
 SOCKET = "supervisor.sock"
 MODULE = "lamplighter.targets.local.supervisor"
@@ -25,7 +38,10 @@ CONNECT_AGAIN_S = 0.02
 PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 """Of the maintainer's environment; the rest may hold secrets, and none of it concerns the supervisor."""
 
-ANOTHER_IS_THERE, NOT_WRITABLE = 3, 4
+END_S = 5.0
+"""For a supervisor to end when told to: it waits for nothing and takes milliseconds."""
+
+ANOTHER_IS_THERE, NOT_WRITABLE, NEWER = 3, 4, 5
 """Exit codes of the starter."""
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -40,6 +56,7 @@ class Client:
         self._state_dir = state_dir
         self._system = system
         self._starting = asyncio.Lock()
+        self._ours = False
 
     @property
     def expected(self) -> bool:
@@ -58,7 +75,7 @@ class Client:
         request = Request(op=op, token=token, action_id=action_id)
         try:
             async with asyncio.timeout(deadline_s):
-                return await self._exchange(request)
+                return await self._asked(request)
         except (OSError, asyncio.IncompleteReadError, ValueError) as error:
             why = f"no answer within {deadline_s:g} s" if isinstance(error, TimeoutError) else str(error)
             raise UnreachableError(f"the supervisor does not answer: {why}") from error
@@ -82,15 +99,18 @@ class Client:
     async def ensure(self, *, anew: bool = True) -> None:
         """Have a supervisor that answers, starting one if there is none. Exactly one results.
 
+        The first time, one that another installation started is ended, and its successor, of this one,
+        adopts all that it has. Only whoever holds the system's lease may call this.
+
         Args:
             anew: also where there was none before; else a dismantled system stays dismantled.
 
         Raises:
             EnvironmentFault: it cannot be started here (`supervisor-not-started`), or the state folder
-                cannot be written (`state-not-writable`).
+                cannot be written (`state-not-writable`), or a newer version keeps it (`store-newer`).
         """
         async with self._starting:
-            if await self._answers():
+            if await self._answers() and (self._ours or not await self._stepped_down()):
                 return
             deadline = asyncio.get_running_loop().time() + START_DEADLINE_S
             while asyncio.get_running_loop().time() < deadline:
@@ -129,6 +149,42 @@ class Client:
             os.close(handle)
         return int(pid)
 
+    async def _stepped_down(self) -> bool:
+        """End a supervisor of another installation; return whether there was one.
+
+        Raises:
+            EnvironmentFault: it is of a newer version, whose state this one cannot take up.
+        """
+        try:
+            async with asyncio.timeout(ASK_DEADLINE_S):
+                observed = (await self._exchange(Request(op=Observe()))).observed
+        except (OSError, asyncio.IncompleteReadError, ValueError):
+            return False  # one that hangs is ended when it has been silent for long enough
+        assert observed is not None, "an observation is always answered with one"
+        if observed.form > FORM:
+            raise self._newer(f"its supervisor keeps form {observed.form}, this version knows {FORM}")
+        self._ours = True
+        if observed.mark == mark():
+            return False
+        await self._end(observed)
+        return True
+
+    async def _end(self, observed: Observed) -> None:
+        """Tell a supervisor to go, and wait until it has; what it started goes on."""
+        try:
+            handle = os.pidfd_open(observed.pid)
+        except ProcessLookupError:
+            return
+        try:
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                signal.pidfd_send_signal(handle, number)
+                if (await asyncio.to_thread(select.select, [handle], [], [], END_S))[0]:
+                    return
+        except ProcessLookupError:
+            return
+        finally:
+            os.close(handle)
+
     async def _answers(self) -> bool:
         try:
             _, writer = await self._connect()
@@ -136,6 +192,17 @@ class Client:
             return False
         writer.close()
         return True
+
+    async def _asked(self, request: Request) -> Reply:
+        """Ask; while a supervisor is being started or succeeded, ask the one that comes."""
+        while True:
+            try:
+                return await self._exchange(request)
+            except (FileNotFoundError, ConnectionRefusedError):
+                if not self._starting.locked():
+                    raise
+            async with self._starting:
+                pass
 
     async def _exchange(self, request: Request) -> Reply:
         reader, writer = await self._connect()
@@ -164,8 +231,17 @@ class Client:
                 code="state-not-writable",
                 mend="set LAMP_STATE_DIR to a folder that you may write to",
             )
+        if process.returncode == NEWER:
+            raise self._newer(said.decode().strip())
         if process.returncode not in (0, ANOTHER_IS_THERE):
             raise self._not_started(said.decode(errors="replace").strip().splitlines()[-1:] or ["no reason"])
+
+    def _newer(self, why: str) -> EnvironmentFault:
+        return EnvironmentFault(
+            f"a newer version of Lamplighter runs {self._system}: {why}",
+            code="store-newer",
+            mend="upgrade lamplighter here to the version that last ran this system",
+        )
 
     def _not_started(self, why: object) -> EnvironmentFault:
         words = why[0] if isinstance(why, list) else why

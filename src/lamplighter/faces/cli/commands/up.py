@@ -6,7 +6,7 @@ import sys
 from lamplighter.app.client import Client
 from lamplighter.app.deploy import Planned, cut_releases, make_plan, require_room, up_intent
 from lamplighter.app.project import Project
-from lamplighter.app.upkeep import ask, deployed, ensure_maintainer, looks, wait
+from lamplighter.app.upkeep import ask, deployed, ensure_maintainer, looks, take_over, wait
 from lamplighter.app.views import Status
 from lamplighter.faces.cli import chosen
 from lamplighter.faces.cli.live import View
@@ -34,7 +34,8 @@ def run(asked: argparse.Namespace) -> int:
 
 def carry_out(found: Project, planned: Planned, asked: argparse.Namespace, *, fenced: bool) -> int:
     """Cut the releases, submit the intent, and wait until it has come about."""
-    cut_releases(found, planned, lambda line: print(line, file=sys.stderr, flush=True))
+    cut_releases(found, planned, _say)
+    take_over(found.state, _say)
     client = ensure_maintainer(found.state, planned.system.name)
     view = View(client, quiet=asked.json)
     try:
@@ -45,6 +46,10 @@ def carry_out(found: Project, planned: Planned, asked: argparse.Namespace, *, fe
     except KeyboardInterrupt:
         return _detached(client)
     return _told(status, as_json=asked.json)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _watch(client: Client, planned: Planned, view: View, wait_s: float) -> Status:

@@ -17,7 +17,7 @@ from .clusters import assignment, cluster, eds_name
 from .routes import internal_routes, public_routes
 from .table import Table
 
-__all__ = ["BOOTSTRAP", "render", "write"]
+__all__ = ["BOOTSTRAP", "put", "render", "write"]
 
 Json = dict[str, Any]
 
@@ -60,7 +60,7 @@ def write(folder: Path, files: Mapping[str, str]) -> tuple[str, ...]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     gone = _left_over(folder, files)
     order = sorted(files, key=lambda name: _turn(name, removing=bool(gone)))
-    written = tuple(name for name in order if _put(folder / name, files[name]))
+    written = tuple(name for name in order if put(folder / name, files[name]))
     for name in gone:
         (folder / name).unlink(missing_ok=True)
     return written
@@ -78,7 +78,8 @@ def _left_over(folder: Path, files: Mapping[str, str]) -> Iterable[str]:
     return sorted({path.name for path in folder.glob("eds.*.json")} - set(files))
 
 
-def _put(path: Path, text: str) -> bool:
+def put(path: Path, text: str) -> bool:
+    """Put one file in place, whole; return False if that is what it held already. Raises OSError."""
     content = text.encode()
     with contextlib.suppress(FileNotFoundError):
         if path.read_bytes() == content:

@@ -1,7 +1,8 @@
 """Start a supervisor: `python -m lamplighter.targets.local.supervisor FOLDER SYSTEM`.
 
 Returns to the caller as soon as it is certain that there is one: this one, in the background, or
-another that holds the lock already (exit code 3). A folder that cannot be written ends with 4.
+another that holds the lock already (exit code 3). A folder that cannot be written ends with 4, one in which
+a newer version keeps its state with 5.
 """
 
 import asyncio
@@ -17,8 +18,9 @@ import msgspec
 
 from lamplighter.targets.local.supervisor.core import Supervisor
 from lamplighter.targets.local.supervisor.server import SOCKET, bind, serve
+from lamplighter.targets.local.supervisor.state import NewerStateError, StateFile
 
-ANOTHER_IS_THERE, NOT_WRITABLE = 3, 4
+ANOTHER_IS_THERE, NOT_WRITABLE, NEWER = 3, 4, 5
 _FILES_MAX = 65_536
 _LOOK_S = 2.0
 
@@ -37,6 +39,11 @@ def main() -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return ANOTHER_IS_THERE
+    try:
+        StateFile(folder / "supervisor").load()
+    except NewerStateError as error:
+        sys.stderr.write(f"{error}\n")
+        return NEWER
     if os.fork():
         os._exit(0)  # the lock stays with the child
     _detach(folder)
@@ -74,6 +81,7 @@ async def _supervise(folder: Path, system: str, lock: int) -> None:
         server.close()
         (folder / "supervisor" / SOCKET).unlink(missing_ok=True)
         if told_to_go.is_set():
+            supervisor.leave()
             _say("supervisor-ended", because="signal")  # what it started goes on, and is adopted
             os._exit(0)
         for each in (*ends, looking):

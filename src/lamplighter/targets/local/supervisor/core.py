@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from lamplighter.targets.local.gateway.table import Table
+from lamplighter.targets.local.installation import mark
 from lamplighter.targets.local.supervisor import room
 from lamplighter.targets.local.supervisor.adoption import gone, take_up
 from lamplighter.targets.local.supervisor.children import Children, Ended
@@ -44,7 +45,7 @@ from lamplighter.targets.local.supervisor.protocol import (
 from lamplighter.targets.local.supervisor.proxy import KEY as GATEWAY
 from lamplighter.targets.local.supervisor.proxy import Gateway
 from lamplighter.targets.local.supervisor.routing import routed
-from lamplighter.targets.local.supervisor.state import Replica
+from lamplighter.targets.local.supervisor.state import FORM, Replica
 
 LOG_LOOK_S = 1.0
 """Between two looks at the size of the logs; what is written in this time is what a log may exceed."""
@@ -66,7 +67,7 @@ class Supervisor:
         self.dismantled = asyncio.Event()
         self._folder, self._system = folder, system
         self._tasks, self._say = tasks, say
-        self._site = site_mark(folder)
+        self._site, self._mark = site_mark(folder), mark()
         self._kept = Keeping(folder / "supervisor", say)
         self._state = self._kept.state
         self._ports = Ports()
@@ -108,6 +109,10 @@ class Supervisor:
             if number or not self._gateway.adopt(identity, since):
                 send([identity], SIGKILL)  # a second one, of a supervisor that ended too early
 
+    def leave(self) -> None:
+        """Keep everything that is known for a successor, which goes on with all of it."""
+        self._kept.save()
+
     # --- requests
 
     def handle(self, request: Request) -> Reply:
@@ -143,6 +148,8 @@ class Supervisor:
             shares=self._state.shares,
             faults=tuple(self._kept.faults.values()),
             dismantling=self._state.dismantle_s is not None,
+            mark=self._mark,
+            form=FORM,
         )
 
     def _carry_out(self, op: Op) -> Reply:

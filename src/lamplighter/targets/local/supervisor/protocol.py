@@ -127,7 +127,11 @@ class SeenGateway(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the supervisor knows. `faults` are its own troubles, such as a full disk."""
+    """All that the supervisor knows. `faults` are its own troubles, such as a full disk.
+
+    `mark` is of the installation that it runs from, `form` the number of the form that its state is
+    kept in; a supervisor of version 0.1.0 gives neither.
+    """
 
     now: float
     pid: int
@@ -138,6 +142,8 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     shares: dict[str, dict[str, float]] = {}
     faults: tuple[str, ...] = ()
     dismantling: bool = False
+    mark: str = ""
+    form: int = 1
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ import msgspec
 
 from lamplighter.targets.local.gateway.bootstrap import ADMIN_SOCKET
 from lamplighter.targets.local.gateway.command import command, failure
-from lamplighter.targets.local.gateway.files import BOOTSTRAP, render, write
+from lamplighter.targets.local.gateway.files import BOOTSTRAP, put, render, write
 from lamplighter.targets.local.gateway.table import Table
 from lamplighter.targets.local.supervisor.children import Children, Ended
 from lamplighter.targets.local.supervisor.ports import can_listen
@@ -51,6 +51,7 @@ class Gateway:
         self._children = children
         self._backoff_s = BACKOFF_FIRST_S
         self._table: Table | None = None
+        self._bootstrap = ""
         self._again: asyncio.TimerHandle | None = None
         self._asked: asyncio.Future[dict[str, int] | None] | None = None
         self._changed: Callable[[], None] = lambda: None
@@ -69,16 +70,23 @@ class Gateway:
     def show(self, table: Table) -> None:
         """Give it a table, and start it if it does not run.
 
-        New listeners need a new process: the old one ends, and the next starts at once.
+        New listeners need a new process: the old one ends, and the next starts at once. A bootstrap that
+        is otherwise another than the running process was started with is of another version: it waits for
+        the next start, since a restart would refuse requests.
 
         Raises:
             OSError: its files cannot be written; it goes on with what it has.
         """
         self._table = table
-        written = write(self._folder, render(table))
+        files = render(table)
+        self._bootstrap = files.pop(BOOTSTRAP)
+        write(self._folder, files)
         if self.identity is None:
             self._start_soon(0.0)
-        elif BOOTSTRAP in written:
+        elif self._on_disk("public") != (table.host, table.port) or (
+            self._on_disk("internal")[1] != (table.internal_port or 0)
+        ):
+            put(self._folder / BOOTSTRAP, self._bootstrap)
             self._backoff_s = 0.0
             self._children.signal(KEY, SIGTERM)
 
@@ -159,6 +167,7 @@ class Gateway:
             return
         (self._folder / ADMIN_SOCKET).unlink(missing_ok=True)
         try:
+            put(self._folder / BOOTSTRAP, self._bootstrap)
             argv = tuple(command())
             self.identity = self._children.spawn(KEY, argv, self._folder, self._env, self._log)
         except OSError as error:

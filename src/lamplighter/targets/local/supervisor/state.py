@@ -20,6 +20,13 @@ from lamplighter.targets.local.supervisor.protocol import Phase, Reply
 ACTIONS_MAX = 256
 """Action ids remembered: far more than can be pending at one time."""
 RESERVE_BYTES = 1 << 20
+FORM = 1
+"""The number of this form of the state. A later form gets the next one if an earlier supervisor must not
+take it up; a field that may be missing or ignored needs none."""
+
+
+class NewerStateError(Exception):
+    """The state was kept by a newer version, in a form that this one cannot read."""
 
 
 class Replica(msgspec.Struct, kw_only=True):
@@ -43,7 +50,7 @@ class Replica(msgspec.Struct, kw_only=True):
 class State(msgspec.Struct, kw_only=True):
     """All that is kept. `dismantle_s` is the grace of a dismantling under way."""
 
-    version: int = 1
+    version: int = FORM
     boot: str = ""
     token: int = 0
     configured: str = ""
@@ -60,6 +67,12 @@ class State(msgspec.Struct, kw_only=True):
         self.actions[action_id] = reply
         while len(self.actions) > ACTIONS_MAX:
             del self.actions[next(iter(self.actions))]
+
+
+class _Form(msgspec.Struct):
+    """As much of a state as any version can read."""
+
+    version: int = 1
 
 
 class Reserve:
@@ -89,14 +102,21 @@ class StateFile:
         self._fence = folder / "fence"
 
     def load(self) -> State | None:
-        """Return the state, or None if there is none, it is torn, or it is not ours to read."""
+        """Return the state, or None if there is none, it is torn, or it is not ours to read.
+
+        Raises:
+            NewerStateError: a newer version kept it; it must stay as it is.
+        """
         try:
             digest, _, body = self.path.read_bytes().partition(b"\n")
             if digest.decode() != _digest(body):
                 return None
-            return msgspec.json.decode(body, type=State)
+            form = msgspec.json.decode(body, type=_Form).version
+            if form <= FORM:
+                return msgspec.json.decode(body, type=State)
         except (OSError, ValueError):
             return None
+        raise NewerStateError(f"{self.path.name} was written by a newer version (form {form})")
 
     def save(self, state: State) -> None:
         """Replace the state.
