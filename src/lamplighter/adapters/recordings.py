@@ -33,7 +33,8 @@ _NOTES = "CREATE TABLE notes(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT
 Frames = tuple[bytes, bytes | None, bytes | None]
 """Of what went in, of what came out, and of the history after; the last two may have been deleted."""
 
-SCHEMA: Final = ((_GROUPS, _PASSES, _NOTES),)
+SCHEMA: Final = ((_GROUPS, _PASSES, _NOTES), ())
+"""The second has the same tables: values of 0.2.0 that 0.1.0 would misread."""
 
 
 class Limits(Value):
