@@ -23,7 +23,7 @@ def test_migrations_run_once_and_in_order(tmp_path: Path) -> None:
 
 
 def test_an_older_store_is_read_as_the_newer_one_and_stays_as_it_is(tmp_path: Path) -> None:
-    """Whoever only looks sees the newest schema; the file stays what its writer, of an older version, knows."""
+    """Whoever only looks sees the newest schema; the file stays as a writer of an older version left it."""
     path = tmp_path / "store.sqlite"
     Database(path, (FIRST,)).close()
     before = path.read_bytes()

@@ -83,12 +83,15 @@ class Gateway:
         write(self._folder, files)
         if self.identity is None:
             self._start_soon(0.0)
-        elif self._on_disk("public") != (table.host, table.port) or (
-            self._on_disk("internal")[1] != (table.internal_port or 0)
-        ):
+        elif self._needs_start(table):
             put(self._folder / BOOTSTRAP, self._bootstrap)
             self._backoff_s = 0.0
             self._children.signal(KEY, SIGTERM)
+
+    def _needs_start(self, table: Table) -> bool:
+        """Return whether the running process, started with the bootstrap on disk, cannot serve this table."""
+        public, internal = (table.host, table.port), table.internal_port or 0
+        return self._on_disk("public") != public or self._on_disk("internal")[1] != internal
 
     def may_listen(self, table: Table) -> bool:
         """Return whether the listener is ours already, or its address could be bound now."""
