@@ -31,14 +31,17 @@ class Load:
 
     Attributes:
         started_at: the monotonic moment of offset 0.
-        samples: every request that has ended, in the order they ended.
+        samples: every request that has ended, in the order they ended, if they are to be kept.
         progress: the latest progress; None in the first second.
         pid: of the generator's process.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, watch: Watch | None) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, watch: Watch | None, *, keep: bool = True
+    ) -> None:
         self._process = process
         self._watch = watch
+        self._keep = keep
         self._report: Report | None = None
         self._began = asyncio.Event()
         self.started_at = 0.0
@@ -107,7 +110,8 @@ class Load:
     def _take(self, event: Event) -> None:
         match event:
             case Sample():
-                self.samples.append(event)
+                if self._keep:
+                    self.samples.append(event)
             case Progress():
                 self.progress = event
             case Started():
@@ -120,12 +124,15 @@ class Load:
 
 
 @asynccontextmanager
-async def running(traffic: Traffic, watch: Watch | None = None) -> AsyncIterator[Load]:
+async def running(
+    traffic: Traffic, watch: Watch | None = None, *, keep: bool = True
+) -> AsyncIterator[Load]:
     """Start a run, give it to the body once it is under way, and leave no process behind.
 
     Args:
         traffic: what to send.
         watch: is called with every event as it comes; must not block.
+        keep: whether `samples` are kept; a run of hours has too many.
 
     Raises:
         GeneratorError: it did not start.
@@ -137,7 +144,7 @@ async def running(traffic: Traffic, watch: Watch | None = None) -> AsyncIterator
     )  # fmt: skip
     assert process.stdin is not None
     process.stdin.write(msgspec.json.encode(traffic) + b"\n")
-    load = Load(process, watch)
+    load = Load(process, watch, keep=keep)
     try:
         await load.began()
         yield load

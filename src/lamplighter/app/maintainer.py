@@ -58,6 +58,7 @@ class Post:
     revalidate: Revalidate = revalidate
     pace: Pace = field(default_factory=Pace)
     anchor_s: float = ANCHOR_S
+    limits: recorders.Limits = field(default_factory=recorders.Limits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +169,7 @@ def _opened(post: Post) -> Iterator[_Stores]:
         leases = SqliteLeases(claim.database, wall)
         lease = leases.acquire(post.system)
         stack.callback(_let_go, leases, lease)
-        recordings = SqliteRecordings(post.state / recorders.FILE)
+        recordings = SqliteRecordings(post.state / recorders.FILE, limits=post.limits)
         stack.callback(recordings.close)
         clock = clocks.continued(recordings, recordings.last_at)
         ledger = SqliteLedger(claim.database, clock)

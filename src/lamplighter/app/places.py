@@ -3,9 +3,13 @@
 import os
 from pathlib import Path
 
+from lamplighter.adapters.recordings import Limits
 from lamplighter.model.errors import EnvironmentFault, UserError
+from lamplighter.spec.units import size
 
 VARIABLE = "LAMP_STATE_DIR"
+RECORDING_SIZE = "LAMP_RECORDING_SIZE"
+RECORDING_BYTES_MIN = 2**16
 
 
 def state_root() -> Path:
@@ -39,6 +43,29 @@ def prepare(state: Path) -> None:
             code="state-not-writable",
             mend=f"set {VARIABLE} to a folder that you may write to",
         ) from error
+
+
+def recording_limits() -> Limits:
+    """Return how much of the recording is kept: what the variable says, else the usual.
+
+    Raises:
+        UserError: the variable holds no size, or less than 64 KiB (`recording-size`).
+    """
+    chosen = os.environ.get(RECORDING_SIZE)
+    if not chosen:
+        return Limits()
+    try:
+        total_bytes = size(chosen)
+    except ValueError:
+        total_bytes = 0
+    if total_bytes < RECORDING_BYTES_MIN:
+        raise UserError(
+            f"{RECORDING_SIZE}={chosen} is not a size of at least 64Ki",
+            code="recording-size",
+            mend=f"set {RECORDING_SIZE} to a size such as 256Mi, or leave it unset",
+        )
+    # A sixteenth at a time is dropped, so that what is kept never falls far below the size.
+    return Limits(total_bytes=total_bytes, group_bytes=min(Limits().group_bytes, total_bytes // 16))
 
 
 def only_system() -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from lamplighter.app.maintainer import Post, TargetFactory, maintain
+from lamplighter.app.places import recording_limits
 from lamplighter.engine.terms import Pace
 from lamplighter.faces.http.server import serve
 from lamplighter.model.errors import LampError, UserError
@@ -26,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
             target=_factory(asked.target),
             serve=serve,
             pace=_pace(asked.interval),
+            limits=recording_limits(),
         )
         asyncio.run(maintain(post))
     except LampError as error:

@@ -127,9 +127,10 @@ class Client:
         """Kill a supervisor that takes connections and answers none; its successor adopts all it has.
 
         Safe although it may only be slow: no traffic goes through it, and what it accepted is on disk.
+        Whatever else took its socket's place is left alone.
 
         Returns:
-            The pid of what was killed, 0 if none listens.
+            The pid of what was killed, 0 if no supervisor listens.
         """
         try:
             _, writer = await self._connect()
@@ -144,6 +145,8 @@ class Client:
         finally:
             writer.close()
         try:
+            if not _runs_a_supervisor(pid):
+                return 0
             signal.pidfd_send_signal(handle, signal.SIGKILL)
         finally:
             os.close(handle)
@@ -264,3 +267,11 @@ class Client:
         finally:
             os.close(place)
         return await asyncio.open_unix_connection(sock=end)
+
+
+def _runs_a_supervisor(pid: int) -> bool:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return MODULE.encode() in words
