@@ -33,8 +33,8 @@ ERRORS = {
     "no-earlier-release": "The workload has had no other release to go back to.",
     "nothing-up": "Nothing of this system is up, so there is nothing to take down.",
     "other-system": "The maintainer keeps another system than the one asked for.",
-    "recording-size": "LAMP_RECORDING_SIZE says how much of the recording is kept, and what it holds is no size"
-    " or less than 64Ki. Write it as 256Mi, or leave it unset.",
+    "recording-size": "LAMP_RECORDING_SIZE says how much of the recording is kept, and holds no size, or less"
+    " than 64Ki. Write it as 256Mi, or leave it unset.",
     "release-missing": "A service was to be brought up without a release, and none is in force.",
     "stopping": "Everything was ordered down, or is being dismantled. Ask again once it is down.",
     "lapsed": "The action no longer stands as it was asked about: its facts have changed. If it is still"
