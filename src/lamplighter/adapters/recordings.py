@@ -11,10 +11,11 @@ import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
+from lamplighter import __version__
 from lamplighter.adapters.database import Database
 from lamplighter.adapters.frames import FrameReader, FrameWriter, deflated, inflated
 from lamplighter.model.errors import EnvironmentFault, HeldError
@@ -33,8 +34,18 @@ _NOTES = "CREATE TABLE notes(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT
 Frames = tuple[bytes, bytes | None, bytes | None]
 """Of what went in, of what came out, and of the history after; the last two may have been deleted."""
 
-SCHEMA: Final = ((_GROUPS, _PASSES, _NOTES), ())
-"""The second has the same tables: values of 0.2.0 that 0.1.0 would misread."""
+
+class _Head(NamedTuple):
+    """How a group begins: the history before it, and the version that decided in it."""
+
+    before: bytes
+    version: str
+
+
+_BY = "ALTER TABLE groups ADD COLUMN version TEXT NOT NULL DEFAULT '0.1.0'"
+
+SCHEMA: Final = ((_GROUPS, _PASSES, _NOTES), (_BY,))
+"""The second says which version decided; its values are those of 0.2.0, which 0.1.0 would misread."""
 
 
 class Limits(Value):
@@ -49,15 +60,28 @@ class Limits(Value):
 class SqliteRecordings:
     """The recording of one system. One process writes, any number read."""
 
-    def __init__(self, path: Path, *, limits: Limits | None = None, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        limits: Limits | None = None,
+        read_only: bool = False,
+        version: str = __version__,
+    ) -> None:
         """Open the recording.
+
+        Args:
+            path: the file.
+            limits: how much to keep.
+            read_only: only look; another process may be writing.
+            version: of what decides; it stands with every group.
 
         Raises:
             EnvironmentFault: it cannot be read, or a newer version wrote it.
             HeldError: the disk is full and it could not be made.
         """
         self.path = path
-        self._limits = limits or Limits()
+        self._limits, self._version = limits or Limits(), version
         self._database = Database(path, SCHEMA, read_only=read_only)
         self._writers = (FrameWriter(), FrameWriter(), FrameWriter())
         self._in_group = 0
@@ -90,10 +114,10 @@ class SqliteRecordings:
             EnvironmentFault: a frame is damaged; it says which pass.
         """
         readers = _Readers()
-        for number, frames, before in self._frames(self._group_of(first), last):
-            readers.read(number, frames, whole=before is not None)
+        for number, frames, head in self._frames(self._group_of(first), last):
+            readers.read(number, frames, whole=head is not None)
             if number >= first:
-                yield readers.recorded(number, before)
+                yield readers.recorded(number, head)
 
     def start(self, number: int) -> tuple[int, History] | None:
         """Return the first pass of the group that `number` is in, and the history before it."""
@@ -105,12 +129,12 @@ class SqliteRecordings:
 
     def latest(self) -> Remembered | None:
         """Return the newest pass with the history after it; None before the first."""
-        readers, number = _Readers(), 0
-        for number, frames, before in self._frames(self._group_of(self._newest()), None):
-            readers.read(number, frames, whole=before is not None)
-        if not number:
-            return None
-        return Remembered(recorded=readers.recorded(number), history=readers.after.value())
+        return self._ended(None)
+
+    def after(self, number: int) -> History | None:
+        """Return the history that a pass ended with; None if there is no such pass, or it was deleted."""
+        found = self._ended(number)
+        return found.history if found is not None and found.recorded.number == number else None
 
     def starts(self) -> list[tuple[int, float, float]]:
         """Return each group's first pass, its instant and its wall time (seconds since 1970)."""
@@ -162,6 +186,15 @@ class SqliteRecordings:
         """Give the next pass at least this number (what another store already refers to)."""
         self._number = max(self._number, number - 1)
 
+    def _ended(self, last: int | None) -> Remembered | None:
+        readers, number = _Readers(), 0
+        first = self._group_of(self._newest() if last is None else last)
+        for number, frames, head in self._frames(first, last):
+            readers.read(number, frames, whole=head is not None)
+        if not number:
+            return None
+        return Remembered(recorded=readers.recorded(number), history=readers.after.value())
+
     def _write(self, inputs: Inputs, result: Result, before: History, after: History) -> int:
         whole = self._whole or self._in_group >= self._limits.group_passes or self._group_is_large()
         number = self._number + 1
@@ -193,8 +226,8 @@ class SqliteRecordings:
             " + coalesce(length(after), 0)), 0) FROM passes WHERE number >= first) + length(before)"
             " WHERE first = (SELECT max(first) FROM groups)"
         )
-        row = (number, inputs.now, time.time(), 0, deflated(encode(before)))
-        connection.execute("INSERT INTO groups VALUES (?, ?, ?, ?, ?)", row)
+        row = (number, inputs.now, time.time(), 0, deflated(encode(before)), self._version)
+        connection.execute("INSERT INTO groups VALUES (?, ?, ?, ?, ?, ?)", row)
         groups = connection.execute("SELECT first, at, bytes FROM groups ORDER BY first DESC").fetchall()
         kept = 0
         for (_, ended, _), (first, _, size) in itertools.pairwise(groups):
@@ -228,21 +261,22 @@ class SqliteRecordings:
         )
         return _int(rows[0][0])
 
-    def _frames(self, first: int, last: int | None) -> Iterator[tuple[int, Frames, bytes | None]]:
+    def _frames(self, first: int, last: int | None) -> Iterator[tuple[int, Frames, _Head | None]]:
         """Yield frames in small batches, so that no snapshot keeps the writer's log from folding in."""
         following = first
         while True:
             rows = self._database.rows(
-                "SELECT number, inputs, result, after, (SELECT before FROM groups WHERE first = number)"
-                " FROM passes WHERE number >= ? AND number <= ? ORDER BY number LIMIT 200",
+                "SELECT number, inputs, result, after, before, version"
+                " FROM passes LEFT JOIN groups ON first = number"
+                " WHERE number >= ? AND number <= ? ORDER BY number LIMIT 200",
                 following,
                 2**62 if last is None else last,
             )
             if not rows:
                 return
-            for number, inputs, result, after, before in rows:
+            for number, inputs, result, after, before, version in rows:
                 frames = (_bytes(inputs), _maybe_bytes(result), _maybe_bytes(after))
-                yield _int(number), frames, _maybe_bytes(before)
+                yield _int(number), frames, _Head(_bytes(before), str(version)) if before else None
             following = _int(rows[-1][0]) + 1
 
 
@@ -266,14 +300,15 @@ class _Readers:
                 mend="replay a range that leaves out this pass and those up to the next group",
             ) from error
 
-    def recorded(self, number: int, before: bytes | None = None) -> Recorded:
+    def recorded(self, number: int, head: _Head | None = None) -> Recorded:
         inputs = self.inputs.value()
         assert inputs is not None, f"pass {number} has no inputs"
         return Recorded(
             number=number,
             inputs=inputs,
             result=self.result.value(),
-            before=None if before is None else msgspec.json.decode(inflated(before), type=History),
+            before=None if head is None else msgspec.json.decode(inflated(head.before), type=History),
+            version="" if head is None else head.version,
         )
 
 

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 
+from lamplighter import __version__
 from lamplighter.engine.deciding import Step, canonical, decide
 from lamplighter.model.actions import Configure, Outcome
 from lamplighter.model.decisions import Decision
@@ -31,8 +32,9 @@ class Replayed(Value):
     `same` compares the decisions made now with the recorded ones, byte for byte; None where the recorded
     ones were deleted. `whole` does so for everything that came out, findings and answers included.
     `gap`: passes before this one are missing. `history_same`: whether the recording's own history before
-    this pass, where it holds one, is the one that was replayed up to here; it is not if another version
-    decided in between, or if the recording was changed.
+    this pass, where it holds one, is the one that was replayed up to here; it is not if the recording was
+    changed. None where there is none, and where another version recorded: it may keep more or less.
+    `version`: of what decided from this pass on, where it is told anew.
     """
 
     number: int
@@ -44,6 +46,7 @@ class Replayed(Value):
     whole: bool | None = None
     gap: bool = False
     history_same: bool | None = None
+    version: str = ""
 
 
 class Difference(Value):
@@ -73,6 +76,7 @@ class Report(Value):
     unlike: tuple[int, ...] = ()
     gaps: tuple[int, ...] = ()
     history_differs: tuple[int, ...] = ()
+    versions: tuple[str, ...] = ()
 
     @property
     def exact(self) -> bool:
@@ -94,17 +98,20 @@ def replay(
     """Yield each pass from `first` to `last`, decided again.
 
     Starts at the nearest place before `first` that the recording holds a history for. After a gap (passes
-    that could not be recorded) it takes up the history that the recording holds after it.
+    that could not be recorded) it takes up the history that the recording holds after it; and so it does
+    after a pass that came out otherwise, since the recorded world went on from what was decided then.
 
     Raises:
         UserError: there is nothing recorded (`nothing-recorded`).
     """
-    expected = 0
+    expected, version = 0, __version__
     for recorded, before, result in _again(recordings, step, first, last):
         gap, expected = bool(expected) and recorded.number != expected, recorded.number + 1
+        version = recorded.version or version
         if recorded.number < first:
             continue
-        inputs, was, noted = recorded.inputs, recorded.result, recorded.before
+        inputs, was = recorded.inputs, recorded.result
+        noted = recorded.before if version == __version__ else None
         yield Replayed(
             number=recorded.number,
             at=inputs.now,
@@ -115,6 +122,7 @@ def replay(
             whole=None if was is None else encode(was) == encode(result),
             gap=gap,
             history_same=None if noted is None else encode(noted) == encode(before),
+            version=recorded.version,
         )
 
 
@@ -124,12 +132,14 @@ def report(replayed: Iterable[Replayed]) -> Report:
     unlike: list[int] = []
     gaps: list[int] = []
     histories: list[int] = []
+    versions: set[str] = set()
     for each in replayed:
         sums["first"] = sums["first"] or each.number
         sums["last"] = each.number
         sums["passes"] += 1
         sums["decisions"] += len(each.decisions)
         sums["compared"] += each.same is not None
+        versions |= {each.version} - {""}
         for numbers, noted in (
             (unlike, each.same is False),
             (gaps, each.gap),
@@ -137,7 +147,7 @@ def report(replayed: Iterable[Replayed]) -> Report:
         ):
             if noted:
                 numbers.append(each.number)
-    lists = {"unlike": unlike, "gaps": gaps, "history_differs": histories}
+    lists = {"unlike": unlike, "gaps": gaps, "history_differs": histories, "versions": sorted(versions)}
     return msgspec.convert(sums | lists, type=Report)
 
 
@@ -194,6 +204,8 @@ def _again(
         history, result = decide(step, history, recorded.inputs)
         expected = recorded.number + 1
         yield recorded, before, result
+        if recorded.result is not None and encode(recorded.result.decisions) != encode(result.decisions):
+            history = recordings.after(recorded.number) or history
 
 
 def _under(history: History, policy: Policy) -> History:

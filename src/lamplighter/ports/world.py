@@ -170,13 +170,15 @@ class Ledger(Protocol):
 class Recorded(Value):
     """One recorded pass: its number, what went in and (unless it was deleted) what came out.
 
-    `before` is the history before it, at the passes where the recording holds one.
+    `before` is the history before it, at the passes where the recording holds one, and `version` that of
+    what decided from there on.
     """
 
     number: int
     inputs: Inputs
     result: Result | None
     before: History | None = None
+    version: str = ""
 
 
 class Remembered(Value):
@@ -206,6 +208,10 @@ class Recordings(Protocol):
 
     def latest(self) -> Remembered | None:
         """Return the newest pass with the history that it ended with; None before the first."""
+        ...
+
+    def after(self, number: int) -> History | None:
+        """Return the history that a pass ended with; None if it is not kept."""
         ...
 
     def writable(self) -> bool:

@@ -146,6 +146,10 @@ class MortalRecordings:
         """Return the newest pass."""
         return self._recordings.latest()
 
+    def after(self, number: int) -> History | None:
+        """Return the history after a pass."""
+        return self._recordings.after(number)
+
     def writable(self) -> bool:
         """Return whether there is room."""
         return self._life.through(self._recordings.writable)

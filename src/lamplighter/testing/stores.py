@@ -76,6 +76,10 @@ class MemoryRecordings:
         recorded, after = self._passes[-1]
         return Remembered(recorded=recorded, history=after)
 
+    def after(self, number: int) -> History | None:
+        """Return the history that a pass ended with."""
+        return next((after for each, after in self._passes if each.number == number), None)
+
     def writable(self) -> bool:
         """Return whether the next pass could be recorded."""
         return self._disk.writable()

@@ -25,6 +25,11 @@ def commit() -> str:
     return NAMED.read_text(encoding="ascii").strip()
 
 
+def full(of: str) -> str:
+    """Return the whole name of a commit."""
+    return _git("rev-parse", f"{of}^{{commit}}").stdout.decode().strip()
+
+
 def absence(of: str = "") -> str:
     """Return why the previous landing cannot be had here, empty if it can."""
     try:

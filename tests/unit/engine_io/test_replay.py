@@ -193,3 +193,29 @@ def test_after_a_gap_the_recorded_history_is_taken_up(
 
 def _full(*_: object) -> int:
     raise HeldError("the disk is full")
+
+
+def test_after_a_difference_the_recorded_world_is_taken_up(
+    ledger: SqliteLedger, recordings: SqliteRecordings, clock: VirtualClock
+) -> None:
+    """A pass that decides otherwise shows alone: what follows is judged from what was really decided."""
+    run(ledger, recordings, clock, 30)
+    odd = 6
+
+    def step(history: History, inputs: Inputs) -> tuple[History, Result]:
+        after, result = toy_step(history, inputs)
+        return (History(), Result()) if inputs.now == at else (after, result)
+
+    at = next(each.at for each in replay(recordings, toy_step) if each.number >= odd and each.decisions)
+    assert 1 == len(report(replay(recordings, step)).unlike)
+
+
+def test_another_versions_history_is_not_compared(
+    ledger: SqliteLedger, recordings: SqliteRecordings, clock: VirtualClock
+) -> None:
+    """A group that another version recorded is told as such; what it remembered may have another form."""
+    run(ledger, recordings, clock, 5)
+    recordings._version, recordings._whole = "0.0.1", True
+    run(ledger, recordings, clock, 5)
+    whole = report(replay(recordings, lambda history, inputs: toy_step(history, inputs)))
+    assert ((), True) == (whole.history_differs, "0.0.1" in whole.versions)

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from lamplighter import __version__
 from lamplighter.app.reading import recording
 from lamplighter.engine.replay import Difference, Replayed, Report, differences, replay, report
 from lamplighter.engine.step import step
@@ -70,6 +71,11 @@ def _policy(file: str) -> Callable[[System], System]:
 def _summary(whole: Report) -> str:
     span = f"{whole.passes} passes replayed ({whole.first} to {whole.last})"
     lines = [f"{span}, {whole.decisions} decisions made again"]
+    if others := [each for each in whole.versions if each != __version__]:
+        lines.append(f"decided by version {', '.join(others)}; this is {__version__}")
+    if whole.history_differs:
+        passes = ", ".join(map(str, whole.history_differs))
+        lines.append(paint(f"what was remembered before pass {passes} is not what led there", "red"))
     if whole.compared < whole.passes:
         lines.append(f"{whole.passes - whole.compared} passes have no recorded decisions to compare with")
     lines += [paint(f"passes are missing before pass {each}", "yellow") for each in whole.gaps]
