@@ -1,0 +1,142 @@
+"""Mutation: small bugs are put into engine and controllers, one at a time; do tests and simulation tell?
+
+Each is met first by the tests that come by its lines, then by stories drawn from seeds, in a forked copy of
+this process: no file is touched. A story tells by a checker; what only breaks in one is counted apart.
+"""
+
+import argparse
+import os
+import random
+import signal
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from benchmarks.mutation import children, results, warm
+from benchmarks.mutation.mutants import Mutant, modules, mutants
+from benchmarks.mutation.reach import Reach, reach, tree_of
+from benchmarks.mutation.results import EQUIVALENT, EXCEPTION, SURVIVED, Kept, Outcome
+from benchmarks.mutation.trial import SCENARIO, TIMEOUT, UNIT, Trial, trial, tried
+from benchmarks.report import CannotRunError, Figures, Options, at_least
+
+TOLD_MIN = 0.9
+SAMPLE_QUICK, SEEDS, SEEDS_QUICK = 6, 10, 3
+CPU_TIMES, CPU_LEAST_S = 2.0, 60.0
+"""A mutant may use so many times the CPU that everything takes without it, and no less than this."""
+WALL_S = 600.0
+NICE = 5
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What this benchmark can be asked besides."""
+    group = parser.add_argument_group("mutation")
+    group.add_argument(
+        "--module", nargs="+", default=[], metavar="NAME", help="these modules only (settle, repair)"
+    )
+    group.add_argument(
+        "--sample", type=int, metavar="N", help="so many mutants of each module, drawn by --seed"
+    )
+    group.add_argument(
+        "--stories", type=int, metavar="N", help=f"seeds that survivors of the tests meet ({SEEDS})"
+    )
+    group.add_argument("--jobs", type=int, metavar="N", help="so many at once (as many as there are cores)")
+    group.add_argument("--resume", type=Path, metavar="FILE", help="keep outcomes here, and go on from there")
+    group.add_argument(
+        "--simulation-only", action="store_true", help="leave the tests out: what do stories tell?"
+    )
+
+
+def run(options: Options) -> Figures:
+    """Try the mutants that were asked for."""
+    chosen = _chosen(options)
+    os.nice(NICE)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
+    warm.warm(lambda items: _campaign(items, chosen, options))
+    return options.figures
+
+
+def _chosen(options: Options) -> list[Mutant]:
+    asked = options.asked
+    names = [each for each in modules() if not asked.module or _matches(each, asked.module)]
+    if unknown := [each for each in asked.module if not any(_matches(name, [each]) for name in modules())]:
+        raise CannotRunError(f"no module of engine or controllers is called {unknown[0]!r}")
+    size = asked.sample if asked.sample is not None else SAMPLE_QUICK if options.quick else None
+    chosen: list[Mutant] = []
+    for name in names:
+        there = mutants(name)
+        draw = random.Random(f"{options.seed}/{name}")
+        picked = there if size is None or size >= len(there) else draw.sample(there, size)
+        chosen += sorted(picked, key=lambda each: each.lines)
+    return chosen
+
+
+def _matches(module: str, asked: Sequence[str]) -> bool:
+    return any(module == each or module.endswith(f".{each.replace('/', '.')}") for each in asked)
+
+
+def _campaign(items: list[pytest.Item], chosen: list[Mutant], options: Options) -> None:
+    asked = options.asked
+    jobs = asked.jobs or os.cpu_count() or 1
+    count = asked.stories if asked.stories is not None else SEEDS_QUICK if options.quick else SEEDS
+    seen = reach(items, range(1, count + 1), jobs, options.progress)
+    if seen.unsound:
+        options.progress(f"left out, since they fail with nothing changed: {', '.join(seen.unsound)}")
+    tree = tree_of(warm.ROOT / "tests") + tree_of(warm.ROOT / "src" / "lamplighter") + f"/{count}"
+    kept = Kept(asked.resume, tree)
+    reasons = results.explained()
+    for mutant in chosen:
+        if because := results.why(mutant, reasons):
+            kept.known[mutant.key] = Outcome(EQUIVALENT, because)
+    left = [each for each in chosen if each.key not in kept.known]
+    options.progress(f"{len(chosen)} mutants, {len(left)} to be tried")
+    try:
+        _try(left, items, seen, kept, options)
+    finally:
+        _tell([(each, kept.known[each.key]) for each in chosen if each.key in kept.known], options)
+
+
+def _try(left: list[Mutant], items: list[pytest.Item], seen: Reach, kept: Kept, options: Options) -> None:
+    asked, named = options.asked, {each.nodeid: each for each in items}
+    jobs = asked.jobs or os.cpu_count() or 1
+    cpu_s = max(CPU_LEAST_S, sum(seen.seconds.values())) * CPU_TIMES
+
+    def work(one: Trial) -> tuple[str, str]:
+        return tried(one, named)
+
+    trials = (trial(each, seen, tests=not asked.simulation_only) for each in left)
+    all_ended = children.each(trials, work, jobs=jobs, cpu_s=cpu_s, wall_s=WALL_S)
+    for number, ended in enumerate(all_ended, start=1):
+        mutant: Mutant = ended.task.mutant
+        hung = ended.why.startswith("signal")
+        how, by = ended.answer or (TIMEOUT if hung else EXCEPTION, ended.why[-200:])
+        kept.add(mutant, Outcome(how, by))
+        if how in (UNIT, SCENARIO):
+            seen.learn(mutant, by)
+        elif how in (SURVIVED, EXCEPTION):
+            options.progress(f"{how}: {mutant.text}")
+        if number % 100 == 0:
+            options.progress(f"{number} of {len(left)}")
+
+
+def _tell(rows: list[tuple[Mutant, Outcome]], options: Options) -> None:
+    print(results.table(rows))
+    counts: dict[str, Counter[str]] = {}
+    for mutant, outcome in rows:
+        counts.setdefault(results.short(mutant.module), Counter())[outcome.how] += 1
+    total = sum(counts.values(), Counter())
+    figures = options.figures
+    figures.put("told_share", results.rate(total) if rows else None, at_least(TOLD_MIN))
+    figures.put("mutants", len(rows))
+    for how in results.COLUMNS:
+        figures.put(how, total[how])
+    figures.parts["modules"] = {
+        name: {**count, "told_share": results.rate(count)} for name, count in counts.items()
+    }
+    figures.parts["left"] = [
+        {"how": outcome.how, "by": outcome.by, "mutant": mutant.text}
+        for mutant, outcome in rows
+        if outcome.how in (SURVIVED, EXCEPTION, EQUIVALENT)
+    ]

@@ -1,0 +1,16 @@
+"""Stories of seeds, as mutants meet them: short ones, and which checkers tell."""
+
+from importlib import import_module
+
+EXCEPTIONS = frozenset({"Pass", "Loop"})
+"""What is found by something breaking, and not by a checker that looks on."""
+CPU_S = 60.0
+
+
+def found(seed: int) -> set[str]:
+    """The checkers that tell of something in the story of a seed; imported late, so that mutants are met."""
+    simulation = import_module("lamplighter.testing.simulation")
+    story = import_module("lamplighter.testing.story").story
+    parts = import_module("lamplighter.testing.report").Parts(cpu_s=CPU_S)
+    broken: set[str] = simulation.simulate(story(seed), seed=seed, parts=parts).broken
+    return broken

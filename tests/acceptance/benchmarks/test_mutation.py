@@ -1,0 +1,109 @@
+"""The mutation tool: its bugs are bugs, take the place of what is there in a child alone, and are counted."""
+
+import ast
+import functools
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from benchmarks.mutation import children, placing, results
+from benchmarks.mutation.mutants import Mutant, modules, mutants, same_code
+from benchmarks.mutation.places import outline
+from benchmarks.mutation.results import EXCEPTION, SURVIVED, Outcome
+from benchmarks.mutation.trial import CHECKER, UNIT
+
+from lamplighter.engine import freeze
+
+WEEK = "lamplighter.engine.freeze"
+every = functools.cache(mutants)
+
+
+def test_every_module_that_decides_is_mutated() -> None:
+    """Nothing of the engine and of the controllers is left out but what holds no code of its own."""
+    found = {name for name in modules() if every(name)}
+    assert {"lamplighter.engine"} == set(modules()) - found
+
+
+def test_mutants_are_in_code_and_not_in_words() -> None:
+    """Docstrings, annotations, assertions, and what only ends up in a message are left alone."""
+    text = '''
+def told(one: int | None) -> str:
+    """Words."""
+    assert one != 2
+    times = one + 1
+    message = f"{times} of {one - 1}"
+    return message if one > 3 else ""
+'''
+    kinds = [type(each.node) for each in outline(ast.parse(text), ModuleType("m"))]
+    assert ast.Compare in kinds
+    assert ast.BinOp not in kinds
+    assert ast.Assert not in kinds
+
+
+def test_no_mutant_compiles_to_what_is_there() -> None:
+    """Each is another program, and none is there twice."""
+    made = mutants(WEEK)
+    plain = compile(Path(freeze.__file__).read_text(encoding="utf-8"), "freeze", "exec")
+    assert len({each.source for each in made}) == len(made)
+    assert not any(same_code(compile(each.source, "freeze", "exec"), plain) for each in made)
+
+
+def test_mutant_acts_in_its_child_alone() -> None:
+    """The function does something else there, for whoever has imported it, and the same as before here."""
+    (forced,) = [
+        each for each in mutants(WEEK) if each.after == "if True:" and "minute is None" in each.before
+    ]
+
+    def asks(mutant: Mutant) -> list[object]:
+        return [placing.place(mutant), freeze.week_minute("2026-11-23T01:00:00+00:00", "UTC")]
+
+    other = [
+        each
+        for each in mutants(WEEK)
+        if each.function == "week_minute" and each.after.endswith("* 61 + local.minute")
+    ]
+    ended = list(children.each([*other, forced], asks, jobs=2, cpu_s=30, wall_s=60))
+    assert sorted([[True, 61], [True, 60]]) == sorted(each.answer for each in ended)
+    assert freeze.week_minute("2026-11-23T01:00:00+00:00", "UTC") == 60
+
+
+def test_child_that_never_ends_is_ended() -> None:
+    """What uses more CPU than it may is told by that, and the others go on."""
+
+    def work(spins: bool) -> str:  # noqa: FBT001
+        while spins:
+            pass
+        return "done"
+
+    ended = list(children.each([True, False], work, jobs=2, cpu_s=1, wall_s=60))
+    assert [(False, "done", ""), (True, None, "signal 24")] == sorted(
+        (each.task, each.answer, each.why) for each in ended
+    )
+
+
+@pytest.mark.parametrize(("hows", "share"), [([UNIT, CHECKER, SURVIVED, EXCEPTION], 0.5), ([], 1.0)])
+def test_rate_counts_what_was_told(hows: list[str], share: float) -> None:
+    """What merely breaks something in a story is not told; what makes no difference is left out."""
+    count = results.Counter([*hows, results.EQUIVALENT])
+    assert share == results.rate(count)
+
+
+def test_outcomes_are_kept_until_something_changes(tmp_path: pytest.TempPathFactory) -> None:
+    """What was told is taken over; what survived only while tests and sources are the same."""
+    path = tmp_path / "kept.jsonl"  # type: ignore[operator]
+    told, left = mutants(WEEK)[:2]
+    kept = results.Kept(path, "tree")
+    kept.add(told, Outcome(UNIT, "a test"))
+    kept.add(left, Outcome(SURVIVED))
+    assert {told.key, left.key} == set(results.Kept(path, "tree").known)
+    assert {told.key} == set(results.Kept(path, "another").known)
+
+
+def test_what_makes_no_difference_is_there_and_explained() -> None:
+    """Each line of the reviewed list is a mutant of today, so that the list does not outlive the code."""
+    there = {
+        (results.short(each.module), each.before, each.after) for name in modules() for each in every(name)
+    }
+    reasons = results.explained()
+    assert set() == reasons.keys() - there
+    assert all(len(reason) > 20 for reason in reasons.values())
