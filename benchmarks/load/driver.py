@@ -124,9 +124,7 @@ class Load:
 
 
 @asynccontextmanager
-async def running(
-    traffic: Traffic, watch: Watch | None = None, *, keep: bool = True
-) -> AsyncIterator[Load]:
+async def running(traffic: Traffic, watch: Watch | None = None, *, keep: bool = True) -> AsyncIterator[Load]:
     """Start a run, give it to the body once it is under way, and leave no process behind.
 
     Args:

@@ -22,9 +22,7 @@ AWKWARD = "awkward"
 DISK_BYTES = 1 << 30
 RECORDING_KIB, RECORDING_QUICK_KIB = 1024, 160
 """Small, so that the bound is reached within a run."""
-WISH = Wish(
-    replicas=(LEAST, MOST), slots=SLOTS, goal=3.0, window_s=30.0, steps=("50%", "100%"), bake_s=3.0
-)
+WISH = Wish(replicas=(LEAST, MOST), slots=SLOTS, goal=3.0, window_s=30.0, steps=("50%", "100%"), bake_s=3.0)
 TRY_S = 0.9
 """A try without an answer for so long is made on another replica: the app itself takes at most 0.5 s."""
 HARDLY_EVER = 1000

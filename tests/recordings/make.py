@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import sqlite3
+import subprocess
 import sys
 import tempfile
 from contextlib import closing
@@ -27,12 +28,13 @@ HERE = Path(__file__).parent
 CALM, HIGH = 15.0, 75.0
 """Questions a second, of 0.3 s each: two replicas carry the first, five the second."""
 EXIT_GIVEN_UP = 7
+FOLDER = Path("/tmp/lamp-story")  # noqa: S108 - on every machine the same: it stands in the ledger
 
 
 async def story(old: Path, into: Path) -> None:
     """Let everything happen, and keep what was written of it."""
     os.environ["LOGNAME"] = "operator"
-    async with on_stage(old) as stage:
+    async with on_stage(old, FOLDER) as stage:
         _without_a_cache(stage)
         await stage.did("old", "up", "-d", "-y")
         async with asking(stage) as traffic:
@@ -92,13 +94,23 @@ def _keep_stores(state: Path, into: Path) -> None:
     shutil.copy(state / "ledger.anchors", into / "ledger.anchors")
 
 
+def _keep_forms(old: Path, into: Path) -> None:
+    """Keep the numbers of the stores' schemas and the form of the values in them, as the landing has them."""
+    ran = subprocess.run(
+        [old / "python", HERE / "forms.py"], capture_output=True, text=True, check=True, cwd=into
+    )
+    (into / "forms.json").write_text(ran.stdout, encoding="utf-8")
+
+
 def main() -> None:
     """Make the stores of one landing, and name it as the previous one."""
     commit = sys.argv[1]
     into = Path(sys.argv[2]) if len(sys.argv) > 2 else HERE / "previous"
     into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(story(landing.install(Path(folder), commit), into))
+        old = landing.install(Path(folder), commit)
+        asyncio.run(story(old, into))
+        _keep_forms(old, into)
     landing.NAMED.write_text(landing.full(commit) + "\n", encoding="ascii")
 
 

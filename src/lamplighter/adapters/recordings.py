@@ -186,6 +186,19 @@ class SqliteRecordings:
         """Give the next pass at least this number (what another store already refers to)."""
         self._number = max(self._number, number - 1)
 
+    def begin(self, number: int, version: str) -> None:
+        """Let the next pass stand on its own, with at least this number; `version` decided from there on."""
+        self.continue_from(number)
+        self._version, self._whole = version, True
+
+    def copy_to(self, path: Path) -> None:
+        """Write all of it into a new file, without the room that is kept in hand.
+
+        Raises:
+            EnvironmentFault, HeldError: it cannot be written there.
+        """
+        self._database.rows("VACUUM INTO ?", str(path))
+
     def _ended(self, last: int | None) -> Remembered | None:
         readers, number = _Readers(), 0
         first = self._group_of(self._newest() if last is None else last)

@@ -24,6 +24,7 @@ ERRORS = {
     " room again.",
     "environment-not-built": "uv could not build the Python environment of a release. What it said is shown;"
     " nothing was changed. Mend the lock file and run the command again.",
+    "export-exists": "The file to export to is there already, and nothing is overwritten.",
     "facts-changed": "The facts that a plan or an approval was made from have changed. Look again with"
     " `lamp plan`, then decide again.",
     "fenced": "A newer maintainer acts on this system, and this one has stopped acting.",
@@ -58,6 +59,8 @@ ERRORS = {
     " runs is adopted as it is.",
     "no-policy": "The policy file cannot be read.",
     "no-spec": "There is no spec here. `lamp init` writes a first one from what it finds.",
+    "not-exported": "Without what is private (environment values, commands, paths, names of persons) a pass"
+    " would have been decided otherwise, so an excerpt would tell an untruth. Choose other passes.",
     "not-on-this-target": "The target cannot run this part of the spec yet. The rest is run.",
     "not-readable": "A file or folder cannot be read by this user.",
     "spec-exists": "There is a lamp.yaml already. `lamp init --force` overwrites it.",

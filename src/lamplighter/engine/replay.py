@@ -105,7 +105,7 @@ def replay(
         UserError: there is nothing recorded (`nothing-recorded`).
     """
     expected, version = 0, __version__
-    for recorded, before, result in _again(recordings, step, first, last):
+    for recorded, before, result in rerun(recordings, step, first, last):
         gap, expected = bool(expected) and recorded.number != expected, recorded.number + 1
         version = recorded.version or version
         if recorded.number < first:
@@ -166,7 +166,7 @@ def differences(
     given: tuple[Outcome, ...] = ()
     differed: set[str] = set()
     stands_for: dict[str, str] = {}
-    for recorded, before, was in _again(recordings, step, first, last):
+    for recorded, before, was in rerun(recordings, step, first, last):
         if recorded.number != expected:
             other, given = _under(before, policy), ()
         expected = recorded.number + 1
@@ -189,7 +189,7 @@ def number_at(recordings: Starts, wall_s: float) -> int:
     return earlier[-1] if earlier else 0
 
 
-def _again(
+def rerun(
     recordings: Recordings, step: Step, first: int, last: int | None
 ) -> Iterator[tuple[Recorded, History, Result]]:
     """Yield each pass from the nearest start on, with the history before it and its result made again."""

@@ -157,6 +157,17 @@ def test_replay_makes_every_decision_again(running: Prototype) -> None:
     assert 3 in [each.get("replicas") for each in would]
 
 
+def test_an_excerpt_of_the_recording_is_free_of_what_is_private(running: Prototype) -> None:
+    """`replay --export` writes a small file that decides the same and holds no value of a variable."""
+    running.edit("WORD: one", "WORD: hunter2")
+    assert 0 == running.lamp("up", "-d", "-y").code
+    assert 0 == running.lamp("replay", "--export", "cut.sqlite").code
+    assert 0 == running.lamp("replay", "--recording", "cut.sqlite").code
+    said = running.lamp("replay", "--recording", "cut.sqlite", "--json").out
+    assert [] == [each for each in ("hunter2", str(running.folder), "app.py") if each in said]
+    assert EXIT_USER == running.lamp("replay", "--export", "cut.sqlite").code
+
+
 def test_approval_is_asked_for_and_given(running: Prototype) -> None:
     """With approvals below the blast radius, ending replicas waits for `lamp approve`."""
     running.edit("services:\n", "approvals: {above: {blast_radius: 10%}}\nservices:\n")

@@ -152,9 +152,10 @@ class Stage(Workplace):
 
 
 @contextlib.asynccontextmanager
-async def on_stage(old: Path) -> AsyncIterator[Stage]:
-    """Yield a stage; whatever happens, nothing is left of it."""
-    folder = Path(tempfile.mkdtemp(prefix="lamp-upgrade-"))
+async def on_stage(old: Path, folder: Path | None = None) -> AsyncIterator[Stage]:
+    """Yield a stage, in a folder that must not exist; whatever happens, nothing is left of it."""
+    folder = folder or Path(tempfile.mkdtemp(prefix="lamp-upgrade-"))
+    folder.mkdir(exist_ok=True)
     stage = Stage(folder, old)
     try:
         yield stage

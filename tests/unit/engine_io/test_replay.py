@@ -215,7 +215,7 @@ def test_another_versions_history_is_not_compared(
 ) -> None:
     """A group that another version recorded is told as such; what it remembered may have another form."""
     run(ledger, recordings, clock, 5)
-    recordings._version, recordings._whole = "0.0.1", True
+    recordings.begin(recordings.newest + 1, "0.0.1")
     run(ledger, recordings, clock, 5)
-    whole = report(replay(recordings, lambda history, inputs: toy_step(history, inputs)))
+    whole = report(replay(recordings, toy_step))
     assert ((), True) == (whole.history_differs, "0.0.1" in whole.versions)

@@ -133,6 +133,9 @@ def _looking_back(commands: _Commands) -> None:
         _argument("--to", dest="last", type=int, default=None, metavar="PASS", help="the last pass"),
         _argument("--policy", metavar="FILE", help="a part of a spec, laid over the recorded one"),
         _argument("--recording", metavar="FILE", help="a recording from elsewhere"),
+        _argument(
+            "--export", metavar="FILE", help="write these passes into a new file, without private text"
+        ),
     )
 
 

@@ -1,10 +1,13 @@
-"""`lamp replay`: every recorded decision made again; or what another policy would have decided."""
+"""`lamp replay`: every recorded decision made again; what another policy would do; an excerpt to keep."""
 
 import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from lamplighter import __version__
+from lamplighter.app.exporting import export
 from lamplighter.app.reading import recording
 from lamplighter.engine.replay import Difference, Replayed, Report, differences, replay, report
 from lamplighter.engine.step import step
@@ -23,6 +26,8 @@ DIFFERS = 3
 def run(asked: argparse.Namespace) -> int:
     """Replay; 3 if anything comes out otherwise than recorded."""
     state = Path() if asked.recording else chosen.system(asked)[1]
+    if asked.export:
+        return _export(asked, state)
     if asked.policy:
         return _under_policy(asked, state)
     decided: list[dict[str, object]] = []
@@ -58,6 +63,19 @@ def _under_policy(asked: argparse.Namespace, state: Path) -> int:
                 )
             )
     return DIFFERS if found else 0
+
+
+def _export(asked: argparse.Namespace, state: Path) -> int:
+    into = Path(asked.export)
+    told = export(state, into, source=asked.recording or "", first=asked.first, last=asked.last)
+    if asked.json:
+        print_json({"file": str(into), "bytes": into.stat().st_size, **msgspec.to_builtins(told)})
+    else:
+        print(
+            f"{into}: passes {told.first} to {told.last}, {told.decisions} decisions,"
+            f" {into.stat().st_size / 1024:.0f} KiB; make them again: lamp replay --recording {into}"
+        )
+    return 0
 
 
 def _policy(file: str) -> Callable[[System], System]:

@@ -1,0 +1,115 @@
+"""An excerpt of a recording: nothing private is in it, and it decides all that the whole did."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import pytest
+from tests.recordings.review import recordings
+
+from lamplighter.adapters.recordings import SqliteRecordings
+from lamplighter.app.exporting import export
+from lamplighter.engine import excerpt as engine_excerpt
+from lamplighter.engine.private import private_free
+from lamplighter.engine.replay import replay, report
+from lamplighter.engine.step import step
+from lamplighter.model.errors import EnvironmentFault, UserError
+from lamplighter.model.facts import Source
+from lamplighter.model.intents import Down, Up
+from lamplighter.model.passes import Inputs
+from lamplighter.model.system import Run, SecretSource, Service, Site, System
+from lamplighter.model.value import Value, encode
+
+V = TypeVar("V", bound=Value)
+
+WHOLE = recordings()[-1]
+
+
+def private_system() -> System:
+    """Return a system with something private wherever there can be."""
+    run = Run(kind="command", value="serve --key hunter2 /home/ada/model")
+    service = Service(name="web", run=run, env={"KEY": "hunter2"}, route="/api/web")
+    secret = SecretSource(name="key", source="file", key="/home/ada/key")
+    site = Site(name="here", context="hunter2", address="hunter2")
+    return System(name="lab", services={"web": service}, secrets={"key": secret}, sites={"here": site})
+
+
+def test_what_is_private_is_blanked_and_what_decides_stays() -> None:
+    """Values of variables, commands, places and persons go; names and routes stay."""
+    up = private_free(Up(id="up-1", system=private_system(), by="ada"), {})
+    assert [] == [each for each in (b"hunter2", b"ada", b"/home") if each in encode(up)]
+    web = up.system.services["web"]
+    assert ({"KEY": ""}, "/api/web", "command") == (web.env, web.route, web.run.kind)
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("no gateway in /home/ada/x/gateway: gone", "no gateway in (path): gone"),
+        ("see ~/notes/a.txt", "see (path)"),
+        ("http://127.0.0.1:8080/a/b refused", "http://127.0.0.1:8080/a/b refused"),
+        ("search/r-1 is 1/2", "search/r-1 is 1/2"),
+    ],
+)
+def test_paths_in_a_text_are_blanked(said: str, left: str) -> None:
+    """A path of a file is no use to others; an address, a subject and a fraction are no paths."""
+    assert left == private_free(Source(observed_at=1.0, fault=said), {}).fault
+
+
+def test_names_are_translated_everywhere() -> None:
+    """What refers to something that was changed refers to it as it is now."""
+    assert "i-2" == private_free(Down(id="i-1"), {"i-1": "i-2"}).id
+
+
+def test_an_excerpt_decides_what_the_whole_did(tmp_path: Path) -> None:
+    """Cut from the middle, it keeps its numbers and its version, and replays byte for byte."""
+    told = export(tmp_path, tmp_path / "cut.sqlite", source=str(WHOLE), first=40, last=180)
+    whole = report(replay(SqliteRecordings(WHOLE, read_only=True), step, first=40, last=180))
+    cut = report(replay(SqliteRecordings(tmp_path / "cut.sqlite", read_only=True), step))
+    assert (40, 180, whole.unlike) == (cut.first, cut.last, cut.unlike)
+    assert (whole.decisions, cut.passes, whole.versions) == (told.decisions, told.passes, cut.versions)
+
+
+def test_a_person_in_the_way_of_a_decision_is_no_hindrance(tmp_path: Path) -> None:
+    """An excerpt of an excerpt is the same: nothing private is left to blank."""
+    first, again = tmp_path / "a.sqlite", tmp_path / "b.sqlite"
+    export(tmp_path, first, source=str(WHOLE), last=60)
+    export(tmp_path, again, source=str(first))
+    passes = [
+        [encode(each) for each in SqliteRecordings(name, read_only=True).passes()] for name in (first, again)
+    ]
+    assert passes[0] == passes[1]
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    """A file that is there stays as it is, and no part of an export is left beside it."""
+    place = tmp_path / "mine.sqlite"
+    place.write_bytes(b"mine")
+    with pytest.raises(UserError, match="exists"):
+        export(tmp_path, place, source=str(WHOLE))
+    assert ([place], b"mine") == (list(tmp_path.iterdir()), place.read_bytes())
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+    """The fault names the file that cannot be written."""
+    with pytest.raises(EnvironmentFault) as caught:
+        export(tmp_path, tmp_path / "none" / "cut.sqlite", source=str(WHOLE))
+    assert "not-writable" == caught.value.code
+
+
+def without_facts(value: V, names: Mapping[str, str]) -> V:
+    """Blank far too much: a pass then sees no replica."""
+    if not isinstance(value, Inputs):
+        return private_free(value, names)
+    return msgspec.structs.replace(value, facts=msgspec.structs.replace(value.facts, replicas=()))
+
+
+def test_an_excerpt_that_would_decide_otherwise_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be no record of what happened; nothing is written."""
+    monkeypatch.setattr(engine_excerpt, "private_free", without_facts)
+    with pytest.raises(UserError) as caught:
+        export(tmp_path, tmp_path / "cut.sqlite", source=str(WHOLE))
+    assert ("not-exported", []) == (caught.value.code, list(tmp_path.iterdir()))
