@@ -19,6 +19,10 @@ from lamplighter.model.errors import EnvironmentFault, HeldError, LampError
 
 FOLD_EVERY = 32
 """Transactions before the write-ahead log is folded into the database."""
+FOLD_BYTES = 16 * 2**20
+"""Bytes of large transactions after which it is folded in earlier."""
+LARGE_AT_ONCE = 4
+"""Where a large record finds no room, room is made for so many of its size."""
 LOG_BYTES = 2 * 2**20
 """Blocks allocated to the log: a transaction of any kind here fits many times over."""
 FLOOR_BYTES = 128 * 2**10
@@ -82,21 +86,22 @@ class Database:
             self._connection.close()
 
     @contextlib.contextmanager
-    def transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+    def transaction(self, *, durable: bool = True, size_bytes: int = 0) -> Iterator[sqlite3.Connection]:
         """Run a block as one transaction: all of it is written, or nothing.
 
         Args:
             durable: survive a power cut, not only the death of this process.
+            size_bytes: about how much it writes, where that may be more than a small part of the reserve.
 
         Raises:
             HeldError: it could not be written; nothing of it was.
         """
         with self._lock, self._translated():
-            self._keep_room()
+            self._keep_room(size_bytes)
             self._connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             with self._whole():
                 yield self._connection
-            self._fold()
+            self._fold(size_bytes)
 
     def rows(self, query: str, *parameters: object) -> list[tuple[object, ...]]:
         """Return all rows of a query. Holds no snapshot afterwards, so that the log can be folded in."""
@@ -166,21 +171,21 @@ class Database:
                 mend="upgrade lamplighter here to the version that last ran this system",
             )
 
-    def _keep_room(self) -> None:
-        if self._free_bytes() < self._reserve_bytes // 2:
-            self._top_up()
+    def _keep_room(self, size_bytes: int = 0) -> None:
+        if self._free_bytes() < self._reserve_bytes // 2 + size_bytes:
+            self._top_up(LARGE_AT_ONCE * size_bytes)
 
-    def _top_up(self) -> None:
-        """Bring the room in hand to the full reserve, if the disk has room for it."""
+    def _top_up(self, more_bytes: int = 0) -> None:
+        """Bring the room in hand to the full reserve and `more_bytes`, if the disk has room for it."""
         now = time.monotonic()
         if self._starved and now - self._tried_at < RETRY_S:
             return
         self._tried_at = now
         try:
             _allocate(Path(f"{self.path}-wal"), LOG_BYTES)
-            _probe(self.path.with_name(f".{self.path.name}.room"), 2 * self._reserve_bytes)
+            _probe(self.path.with_name(f".{self.path.name}.room"), 2 * self._reserve_bytes + more_bytes)
             self._connection.execute(f"PRAGMA max_page_count={GROW_FREELY}")
-            self._fill()
+            self._fill(self._reserve_bytes + more_bytes)
             self._starved = False
         except (OSError, sqlite3.Error) as error:
             self._starved = _code(error) not in _BUSY
@@ -188,16 +193,16 @@ class Database:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute(f"PRAGMA max_page_count={int(self._pragma('page_count'))}")
 
-    def _fill(self) -> None:
+    def _fill(self, room_bytes: int) -> None:
         """Grow the file by a blob of zeros, and free its pages only once they really stand on disk."""
-        if self._free_bytes() < self._reserve_bytes:
-            self._connection.execute("INSERT INTO reserve VALUES (zeroblob(?))", (self._reserve_bytes,))
+        if self._free_bytes() < room_bytes:
+            self._connection.execute("INSERT INTO reserve VALUES (zeroblob(?))", (room_bytes,))
         self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         self._connection.execute("DELETE FROM reserve")
 
-    def _fold(self) -> None:
+    def _fold(self, size_bytes: int = 0) -> None:
         """Fold the log in now and then; on a full disk at once, so that it never needs more blocks."""
-        self._unfolded += 1
+        self._unfolded += 1 + size_bytes * FOLD_EVERY // FOLD_BYTES
         if self._starved or self._unfolded >= FOLD_EVERY:
             self._unfolded = 0
             with contextlib.suppress(sqlite3.Error):

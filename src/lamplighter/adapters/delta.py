@@ -11,9 +11,19 @@ An operation is a list that starts with its kind:
     [4, {index: op}]            some elements of a tuple of the same length
     [5, [entry]]                a tuple in a new order; an entry is the index of an old element,
                                 [index, op] for a changed one, or [-1, value] for a new one
+    [6, {field: [places, values]}]
+                                some fields of a tuple of many values, column by column; no places: all
+    [7, [run], op]              a tuple made of runs of old elements, [from, to], and of new ones, [values],
+                                and what changed in it then
+
+What is the same object on both sides is not looked into, so a delta costs what changed: the loop keeps
+the objects of what has not.
 """
 
 import functools
+from collections.abc import Callable
+from itertools import compress
+from operator import attrgetter, is_not, ne
 from typing import Any, Final
 
 import msgspec
@@ -23,17 +33,23 @@ from lamplighter.model.value import Value
 NOTHING: Final[list[Any]] = []
 """The delta of two equal values."""
 
-_SET, _FIELDS, _KEYS, _SHIFT, _SOME, _ORDER = range(6)
+_SET, _FIELDS, _KEYS, _SHIFT, _SOME, _ORDER, _COLUMNS, _RUNS = range(8)
+
+MANY = 32
+"""From so many elements on, a tuple of values that have ids is compared by columns."""
 
 
 def delta(old: Any, new: Any) -> list[Any]:
     """Return what leads from `old` to `new`; `NOTHING` if they are equal."""
-    if old is new or old == new:
+    if old is new:
         return NOTHING
     if isinstance(new, Value) and type(old) is type(new):
-        return [_FIELDS, _changed_fields(old, new)]
+        changed = _changed_fields(old, new)
+        return [_FIELDS, changed] if changed else NOTHING
     if isinstance(new, dict) and isinstance(old, dict):
         return _keys(old, new)
+    if old == new:
+        return NOTHING
     if isinstance(new, tuple) and isinstance(old, tuple) and old and new:
         return _elements(old, new)
     return [_SET, new]
@@ -57,17 +73,47 @@ def apply(old: Any, operation: list[Any]) -> Any:
         for index, each in rest[0].items():
             result[int(index)] = apply(old[int(index)], each)
         return result
+    if kind == _COLUMNS:
+        return _with_columns(old, rest[0])
+    if kind == _RUNS:
+        return apply([each for run in rest[0] for each in _run(old, run)], rest[1])
     return [_entry(old, each) for each in rest[0]]
 
 
+def _with_columns(old: list[Any], columns: dict[str, Any]) -> list[Any]:
+    """Return the encoding of a tuple with some fields of its elements set; what it came from is used up."""
+    for name, (places, values) in columns.items():
+        for place, value in zip(range(len(old)) if places is None else places, values, strict=True):
+            old[place][name] = value
+    return old
+
+
+def _run(old: list[Any], run: list[Any]) -> list[Any]:
+    return old[run[0] : run[1]] if len(run) > 1 else run[0]
+
+
 def _changed_fields(old: Value, new: Value) -> dict[str, Any]:
-    usual = _defaults(type(old))
-    pairs = ((name, getattr(old, name), getattr(new, name)) for name in new.__struct_fields__)
-    return {
-        name: [_SET, now] if was == usual.get(name, msgspec.NODEFAULT) else delta(was, now)
-        for name, was, now in pairs
-        if was is not now and was != now
-    }
+    names, fields = _form(type(old))
+    before, after = fields(old), fields(new)
+    found = {}
+    for name, was, now in zip(names, before, after, strict=True):
+        if was is now:
+            continue
+        if was == _defaults(type(old)).get(name, msgspec.NODEFAULT):
+            if was != now:
+                found[name] = [_SET, now]
+        elif operation := delta(was, now):
+            found[name] = operation
+    return found
+
+
+@functools.cache
+def _form(kind: type[Value]) -> tuple[tuple[str, ...], Callable[[Value], tuple[Any, ...]]]:
+    """Return the names of a value's fields, and what reads them all."""
+    names = kind.__struct_fields__
+    if len(names) == 1:
+        return names, lambda value: (getattr(value, names[0]),)
+    return names, attrgetter(*names)
 
 
 @functools.cache
@@ -81,26 +127,91 @@ def _defaults(kind: type[Value]) -> dict[str, Any]:
 
 
 def _keys(old: dict[str, Any], new: dict[str, Any]) -> list[Any]:
-    changed = {key: op for key, now in new.items() if (op := _key(old, key, now))}
-    gone = [key for key in old if key not in new]
-    return [_KEYS, changed, gone] if gone else [_FIELDS, changed]
+    changed, known = {}, old.get
+    for key, now in new.items():
+        was = known(key, _ABSENT)
+        if was is not now and (operation := [_SET, now] if was is _ABSENT else delta(was, now)):
+            changed[key] = operation
+    gone = [] if len(new) == len(old) and not changed else [key for key in old if key not in new]
+    if gone:
+        return [_KEYS, changed, gone]
+    return [_FIELDS, changed] if changed else NOTHING
 
 
-def _key(old: dict[str, Any], key: str, now: Any) -> list[Any]:
-    return delta(old[key], now) if key in old else [_SET, now]
+_ABSENT: Final = object()
 
 
 def _elements(old: tuple[Any, ...], new: tuple[Any, ...]) -> list[Any]:
+    if isinstance(new[0], Value) and (runs := _runs(old, new)):
+        return [_RUNS, runs, NOTHING]
     shifted = _shift(old, new)
     if shifted is not None:
         return [_SHIFT, shifted, list(new[len(old) - shifted :])]
-    if len(old) == len(new) and _ids(old) == _ids(new):
+    before, after = _ids(old), _ids(new)
+    if before and before == after:
+        if len(old) >= MANY:
+            return _columns(old, new)
         pairs = enumerate(zip(old, new, strict=True))
         return [_SOME, {str(i): op for i, (was, now) in pairs if (op := delta(was, now))}]
-    if _ids(old) and _ids(new):
-        places = {name: place for place, name in enumerate(_ids(old))}
+    if before and after:
+        places = {name: place for place, name in enumerate(before)}
+        if len(new) >= MANY and type(old[0]) is type(new[0]):
+            return _moved(old, new, list(map(places.get, after)))
         return [_ORDER, [_placed(old, places.get(each.id, -1), each) for each in new]]
     return [_SET, new]
+
+
+def _runs(old: tuple[Any, ...], new: tuple[Any, ...]) -> list[Any]:
+    """Return how `new` is made of elements of `old`, by identity; nothing if none of them is."""
+    if "id" in new[0].__struct_fields__:
+        return []
+    places = {id(each): place for place, each in enumerate(old)}
+    runs = _joined([places.get(id(each)) for each in new], new)
+    return runs if sum(len(each) > 1 for each in runs) else []
+
+
+def _joined(places: list[int | None], new: tuple[Any, ...]) -> list[Any]:
+    """Return elements at these places (None: new ones) as runs."""
+    runs: list[Any] = []
+    for place, each in zip(places, new, strict=True):
+        last = runs[-1] if runs else None
+        if place is None:
+            if last is not None and len(last) == 1:
+                last[0].append(each)
+            else:
+                runs.append([[each]])
+        elif last is not None and len(last) > 1 and last[1] == place:
+            last[1] = place + 1
+        else:
+            runs.append([place, place + 1])
+    return runs
+
+
+def _moved(old: tuple[Any, ...], new: tuple[Any, ...], places: list[int | None]) -> list[Any]:
+    """Return what leads to a tuple of many values of which some came, went or moved."""
+    stayed = tuple(each if place is None else old[place] for place, each in zip(places, new, strict=True))
+    return [_RUNS, _joined(places, new), _columns(stayed, new)]
+
+
+def _columns(old: tuple[Any, ...], new: tuple[Any, ...]) -> list[Any]:
+    """Return what changed from one tuple of values to one of the same ids, field by field."""
+    places = list(compress(range(len(new)), map(is_not, old, new)))
+    if len(places) == len(new):
+        before, after = old, new
+    else:
+        before, after = tuple(map(old.__getitem__, places)), tuple(map(new.__getitem__, places))
+    columns: dict[str, Any] = {}
+    for name in new[0].__struct_fields__:
+        field = attrgetter(name)
+        was, now = list(map(field, before)), list(map(field, after))
+        if was == now:
+            continue
+        differ = list(map(ne, was, now))
+        if sum(differ) * 2 > len(new):
+            columns[name] = [None, list(map(field, new))]
+        else:
+            columns[name] = [list(compress(places, differ)), list(compress(now, differ))]
+    return [_COLUMNS, columns] if columns else NOTHING
 
 
 def _shift(old: tuple[Any, ...], new: tuple[Any, ...]) -> int | None:
@@ -113,9 +224,10 @@ def _shift(old: tuple[Any, ...], new: tuple[Any, ...]) -> int | None:
 
 def _ids(values: tuple[Any, ...]) -> list[str]:
     """Return the ids of values that have one, none twice; else nothing."""
-    if not all(isinstance(each, Value) and "id" in each.__struct_fields__ for each in values):
+    kinds = set(map(type, values))
+    if not all(issubclass(kind, Value) and "id" in kind.__struct_fields__ for kind in kinds):
         return []
-    names = [each.id for each in values]
+    names = list(map(attrgetter("id"), values))
     return names if len(set(names)) == len(names) else []
 
 

@@ -1,8 +1,9 @@
 """Recordings in SQLite: what the loop saw, pass by pass, in groups that each stand on their own.
 
-A group begins with whole values and the history before it; the passes after it are differences. Old
-groups are dropped whole, by bytes and by age, and the newest never is. What came out of a pass can be
-deleted (`forget_results`) and is then made again from what went in.
+A group begins with whole values and the history before it; the passes after it are differences. A group
+ends when its differences are as large as what it begins with, so that a large system is not written whole
+again and again; old groups are dropped whole, by bytes and by age, and the newest never is. What came out
+of a pass can be deleted (`forget_results`) and is then made again from what went in.
 """
 
 import itertools
@@ -25,6 +26,8 @@ from lamplighter.model.value import Instant, Value, encode
 from lamplighter.ports import Recorded, Remembered
 
 FILE = "recording.sqlite"
+SMALL_BYTES = 2**16
+"""What a group begins with, up to which it is no matter how often that is written."""
 
 _GROUPS = """CREATE TABLE groups(
     first INTEGER PRIMARY KEY, at REAL NOT NULL, wall REAL NOT NULL, bytes INTEGER NOT NULL,
@@ -49,12 +52,17 @@ SCHEMA: Final = ((_GROUPS, _PASSES, _NOTES), (_BY,))
 
 
 class Limits(Value):
-    """How much to keep: bytes of the file, age of a group in seconds, and passes in a group."""
+    """How much to keep: bytes of the file, age of a group in seconds, and what a group may hold.
+
+    A group ends after `group_passes` passes, or earlier with `group_bytes` of differences; but not before
+    these are as much as it began with (where that is much), unless there are `group_passes_max` passes.
+    """
 
     total_bytes: int = 256 * 2**20
     age_s: float = 30 * 86_400.0
     group_passes: int = 120
     group_bytes: int = 2**20
+    group_passes_max: int = 3_600
 
 
 class SqliteRecordings:
@@ -86,6 +94,7 @@ class SqliteRecordings:
         self._writers = (FrameWriter(), FrameWriter(), FrameWriter())
         self._in_group = 0
         self._group_bytes = 0
+        self._whole_bytes = 0
         self._whole = True
         self._number = self._newest()
 
@@ -154,7 +163,7 @@ class SqliteRecordings:
     def total_bytes(self) -> int:
         """The bytes of all frames kept."""
         held = self._database.rows("SELECT coalesce(sum(bytes), 0) FROM groups")
-        return _int(held[0][0]) + self._group_bytes
+        return _int(held[0][0]) + self._whole_bytes + self._group_bytes
 
     @property
     def newest(self) -> int:
@@ -209,37 +218,43 @@ class SqliteRecordings:
         return Remembered(recorded=readers.recorded(number), history=readers.after.value())
 
     def _write(self, inputs: Inputs, result: Result, before: History, after: History) -> int:
-        whole = self._whole or self._in_group >= self._limits.group_passes or self._group_is_large()
+        whole = self._whole or self._group_is_full()
         number = self._number + 1
         frames = [
             writer.frame(value, whole=whole)
             for writer, value in zip(self._writers, (inputs, result, after), strict=True)
         ]
-        with self._database.transaction(durable=_matters(inputs, result)) as connection:
+        start = deflated(encode(before)) if whole else b""
+        size = len(start) + sum(map(len, frames))
+        with self._database.transaction(durable=_matters(inputs, result), size_bytes=size) as connection:
             if whole:
-                self._begin_group(connection, number, inputs, before)
+                self._begin_group(connection, number, inputs, start)
             connection.execute("INSERT INTO passes VALUES (?, ?, ?, ?)", (number, *frames))
         for writer in self._writers:
             writer.keep()
         self._whole = False
         self._number = number
         self._in_group = 1 if whole else self._in_group + 1
-        self._group_bytes = (0 if whole else self._group_bytes) + sum(map(len, frames))
+        self._whole_bytes = size if whole else self._whole_bytes
+        self._group_bytes = 0 if whole else self._group_bytes + size
         return number
 
-    def _group_is_large(self) -> bool:
-        return self._group_bytes > self._limits.group_bytes
+    def _group_is_full(self) -> bool:
+        """Return whether it is time for a new group: what it costs is in proportion to what was written."""
+        limits = self._limits
+        if self._in_group >= limits.group_passes_max:
+            return True
+        enough = self._in_group >= limits.group_passes or self._group_bytes > limits.group_bytes
+        return enough and (self._group_bytes >= self._whole_bytes or self._whole_bytes <= SMALL_BYTES)
 
-    def _begin_group(
-        self, connection: sqlite3.Connection, number: int, inputs: Inputs, before: History
-    ) -> None:
+    def _begin_group(self, connection: sqlite3.Connection, number: int, inputs: Inputs, start: bytes) -> None:
         """Close the group before, drop what is too old or too much, and begin one at this pass."""
         connection.execute(
             "UPDATE groups SET bytes = (SELECT coalesce(sum(length(inputs) + coalesce(length(result), 0)"
             " + coalesce(length(after), 0)), 0) FROM passes WHERE number >= first) + length(before)"
             " WHERE first = (SELECT max(first) FROM groups)"
         )
-        row = (number, inputs.now, time.time(), 0, deflated(encode(before)), self._version)
+        row = (number, inputs.now, time.time(), 0, start, self._version)
         connection.execute("INSERT INTO groups VALUES (?, ?, ?, ?, ?, ?)", row)
         groups = connection.execute("SELECT first, at, bytes FROM groups ORDER BY first DESC").fetchall()
         kept = 0

@@ -31,7 +31,7 @@ from lamplighter.engine.deciding import Revalidate, Step
 from lamplighter.engine.loop import Loop
 from lamplighter.engine.records import last_pass
 from lamplighter.engine.revalidate import revalidate
-from lamplighter.engine.step import step
+from lamplighter.engine.step import resting
 from lamplighter.engine.terms import Pace, Terms
 from lamplighter.model.errors import FencedError, HeldError, LampError, OwnedError
 from lamplighter.ports import Clock, Lease, Target
@@ -54,7 +54,7 @@ class Post:
     system: str
     target: TargetFactory
     serve: Serve
-    step: Step = step
+    step: Step = field(default_factory=resting)
     revalidate: Revalidate = revalidate
     pace: Pace = field(default_factory=Pace)
     anchor_s: float = ANCHOR_S

@@ -42,7 +42,7 @@ def housekeeping(system: System, survey: Survey, history: History) -> Verdict:
             controller="housekeeping", priority=Priority.SAVING, because="replaced or drained"
         )
         proposals.append(contracts.forget(records, why))
-    for name, memory in sorted(history.workloads.items()):
+    for name, memory in survey.among(history.workloads):
         findings.extend(_overdue(survey, name, memory))
         if (service := system.services.get(name)) and history.stopping is None:
             proposals.extend(_too_many(survey, service, memory))
@@ -50,7 +50,7 @@ def housekeeping(system: System, survey: Survey, history: History) -> Verdict:
 
 
 def _forgettable(survey: Survey, history: History) -> Iterator[str]:
-    for name, memory in sorted(history.workloads.items()):
+    for name, memory in survey.among(history.workloads):
         done: list[Replica] = []
         for release in survey.releases(name):
             owed = memory.wanted.get(release, 0) - survey.count(name, release)
@@ -69,7 +69,7 @@ def _forgettable(survey: Survey, history: History) -> Iterator[str]:
 
 def _too_many(survey: Survey, service: Service, memory: WorkloadHistory) -> Iterator[Proposal]:
     name = service.name
-    if {each.split("/")[0] for each in survey.motion.subjects} & {name}:
+    if name in survey.motion.busy:
         return
     for release, wanted in sorted(memory.wanted.items()):
         there = survey.staying(name, release)
@@ -102,6 +102,5 @@ def _overdue(survey: Survey, name: str, memory: WorkloadHistory) -> Iterator[Fin
 
 
 def _strangers(survey: Survey, history: History) -> Iterator[Finding]:
-    for name in survey.workloads():
-        if name not in history.workloads:
-            yield finding("not-ours", name, f"replicas of {name} run here, which this system never had")
+    for name in survey.strangers(history.workloads):
+        yield finding("not-ours", name, f"replicas of {name} run here, which this system never had")

@@ -1,14 +1,15 @@
 """Load: how many replicas a workload's recent load needs, seen through two windows.
 
-Arithmetic over samples; None is never read as zero. Knows nothing of what is wanted or allowed.
+The load is a step function of time: a sample holds from its instant until the next one's, the last until
+now. Windows are means over time; None is never read as zero. Knows nothing of what is wanted or allowed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from math import floor
 from typing import NamedTuple
 
-from lamplighter.model.history import Sample
-from lamplighter.model.system import Resources, Scale
+from lamplighter.model.history import History, Sample
+from lamplighter.model.system import Resources, Scale, Service
 from lamplighter.model.value import Instant
 
 CALM_SLOTS = 6
@@ -33,7 +34,18 @@ class Demand(NamedTuple):
     calm: float | None
 
 
-def demand(samples: tuple[Sample, ...], scale: Scale, resources: Resources, now: Instant) -> Demand:
+class Span(NamedTuple):
+    """A time over which the load was known and the same: what it needed, by how many readings."""
+
+    begin: Instant
+    end: Instant
+    need: float
+    readings: int
+
+
+def demand(
+    samples: tuple[Sample, ...], service: Service, now: Instant, before: Instant | None = None
+) -> Demand:
     """Return how many replicas the load needs, by each window.
 
     The panic window gives its mean, or that of its last third where that is a step. The calm window gives
@@ -42,20 +54,22 @@ def demand(samples: tuple[Sample, ...], scale: Scale, resources: Resources, now:
 
     Args:
         samples: oldest first.
-        scale: what is followed, and the windows.
-        resources: the cpu request, for `on: cpu`.
+        service: with what is followed, and the windows.
         now: the pass's instant.
+        before: the instant of the pass before; a load that stood then has been read twice.
     """
-    needs = [
-        (each.at, need, each.readings)
-        for each in samples
-        if (need := needed(each, scale, resources)) is not None
-    ]
-    panic = [each for each in needs if each[0] > now - scale.panic_window_s]
-    burst = [each for each in panic if each[0] > now - scale.panic_window_s * BURST_SHARE]
-    whole, last = _mean(panic), _mean(burst)
+    scale = service.scale
+    assert scale is not None
+    spans = list(_spans(samples, service, now, before))
+    whole = _mean(spans, now - scale.panic_window_s)
+    last = _mean(spans, now - scale.panic_window_s * BURST_SHARE)
     stepped = last is not None and (whole is None or last > whole * STEP_AT)
-    return Demand(last if stepped else whole, _calm(needs, scale.window_s, now))
+    return Demand(last if stepped else whole, _calm(spans, scale.window_s, now))
+
+
+def before(history: History) -> Instant | None:
+    """Return the instant of the pass before this one, once this one's facts are in the history."""
+    return history.heard[-2] if len(history.heard) > 1 else None
 
 
 def needed(sample: Sample, scale: Scale, resources: Resources) -> float | None:
@@ -77,23 +91,50 @@ def needed(sample: Sample, scale: Scale, resources: Resources) -> float | None:
             return sample.ready * sample.latency_p99_s / scale.goal
 
 
-def _mean(needs: Iterable[tuple[Instant, float, int]]) -> float | None:
-    total, readings = 0.0, 0
-    for _, need, count in needs:
-        total += need * count
+def horizon(scale: Scale, now: Instant) -> Instant:
+    """Return the instant before which no window looks."""
+    return now - scale.window_s * (1 + 1 / CALM_SLOTS)
+
+
+def _spans(
+    samples: tuple[Sample, ...], service: Service, now: Instant, before: Instant | None
+) -> Iterator[Span]:
+    scale = service.scale
+    assert scale is not None
+    since, last = horizon(scale, now), len(samples) - 1
+    for place, each in enumerate(samples):
+        end = now if place == last else samples[place + 1].at
+        if end <= since or end <= each.at:
+            continue
+        need = needed(each, scale, service.resources)
+        if need is None:
+            continue
+        repeated = place == last and before is not None and each.at < before
+        yield Span(each.at, end, need, max(each.readings, READINGS_MIN) if repeated else each.readings)
+
+
+def _mean(spans: list[Span], since: Instant) -> float | None:
+    total, known_s, readings = 0.0, 0.0, 0
+    for begin, end, need, count in reversed(spans):
+        if end <= since:
+            break
+        width_s = end - max(begin, since)
+        total += need * width_s
+        known_s += width_s
         readings += count
-    return total / readings if readings >= READINGS_MIN else None
+    return total / known_s if readings >= READINGS_MIN else None
 
 
-def _calm(needs: list[tuple[Instant, float, int]], window_s: float, now: Instant) -> float | None:
-    width = window_s / CALM_SLOTS
-    first = floor((now - window_s) / width)
-    slots: dict[int, list[tuple[float, int]]] = {}
-    for at, need, readings in needs:
-        slot = floor(at / width)
-        if slot >= first:
-            slots.setdefault(slot, []).append((need, readings))
-    if any(slot not in slots for slot in range(first + 1, first + CALM_SLOTS)):
+def _calm(spans: list[Span], window_s: float, now: Instant) -> float | None:
+    width_s = window_s / CALM_SLOTS
+    first = floor((now - window_s) / width_s)
+    sums: dict[int, tuple[float, float]] = {}
+    for begin, end, need, _ in spans:
+        for slot in range(max(first, floor(begin / width_s)), floor(end / width_s) + 1):
+            known_s = min(end, (slot + 1) * width_s) - max(begin, slot * width_s)
+            if known_s > 0:
+                total, before_s = sums.get(slot, (0.0, 0.0))
+                sums[slot] = (total + need * known_s, before_s + known_s)
+    if any(slot not in sums for slot in range(first + 1, first + CALM_SLOTS)):
         return None
-    means = [sum(need * n for need, n in slot) / sum(n for _, n in slot) for slot in slots.values()]
-    return max(means)
+    return max(total / known_s for total, known_s in sums.values())

@@ -73,7 +73,7 @@ def repair(system: System, survey: Survey, history: History) -> Verdict:
         return Verdict(findings=(finding("telemetry-silent", PROCESSES, message, _lacking(PROCESSES)),))
     findings: list[Finding] = list(_silences(survey))
     proposals: list[Proposal] = []
-    for name, service in sorted(system.services.items()):
+    for name, service in survey.among(system.services):
         memory = history.workloads.get(name)
         if memory is None:
             continue
@@ -275,7 +275,7 @@ def _silences(survey: Survey) -> Iterator[Finding]:
     if silence := survey.silence(HEALTH):
         message = f"{HEALTH} silent since {silence.since:g}: {silence.why}; no replica is judged by it"
         yield finding("telemetry-silent", HEALTH, message, _lacking(HEALTH))
-    unknown = sum(each.phase == "unknown" for each in survey.replicas.values())
+    unknown = sum(each.phase == "unknown" for each in survey.known())
     if unknown:
         message = f"{unknown} replicas are not known to live or to have ended; they are left alone"
         yield finding("telemetry-silent", "replicas", message, _lacking(PROCESSES))

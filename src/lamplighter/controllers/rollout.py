@@ -55,7 +55,7 @@ def rollout(system: System, survey: Survey, history: History) -> Verdict:
     proposals: list[Proposal] = []
     if not configured(system, survey) or any(survey.silence(each) for each in (PROCESSES, HEALTH)):
         return Verdict(findings=tuple(_waiting(survey, history)))
-    for name, service in sorted(system.services.items()):
+    for name, service in survey.among(system.services):
         memory = history.workloads.get(name)
         if memory is None or not (memory.stable or memory.rollout or memory.wanted):
             continue
@@ -205,7 +205,7 @@ def _waiting(survey: Survey, history: History) -> list[Finding]:
             f"the rollout of {name} waits for {' and '.join(silent) or 'the gateway'}",
             Evidence(unavailable=silent),
         )
-        for name, memory in sorted(history.workloads.items())
+        for name, memory in survey.among(history.workloads)
         if active(memory)
     ]
 

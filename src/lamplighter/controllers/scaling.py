@@ -9,7 +9,7 @@ from math import ceil
 from lamplighter.controllers import contracts
 from lamplighter.controllers.configure import configured
 from lamplighter.controllers.kinds import finding
-from lamplighter.controllers.load import Demand, demand
+from lamplighter.controllers.load import Demand, before, demand
 from lamplighter.controllers.numbers import EPSILON, at_once, numbers
 from lamplighter.controllers.rollout import scales
 from lamplighter.controllers.survey import Survey
@@ -41,7 +41,7 @@ def scaling(system: System, survey: Survey, history: History) -> Verdict:
     proposals: list[Proposal] = []
     if not configured(system, survey) or survey.silence(PROCESSES):
         return Verdict()
-    for name, service in sorted(system.services.items()):
+    for name, service in survey.among(system.services):
         memory = history.workloads.get(name)
         if memory is None or not memory.stable:
             continue
@@ -51,7 +51,7 @@ def scaling(system: System, survey: Survey, history: History) -> Verdict:
             and service.scale is not None
             and service.replicas.min < service.replicas.max
         ):
-            wants = demand(memory.samples, service.scale, service.resources, survey.now)
+            wants = demand(memory.samples, service, survey.now, before(history))
             findings.extend(_notes(survey, service, memory, wants))
             total, because = _followed(survey, service, memory, wants)
         if total < memory.capacity:
@@ -102,11 +102,10 @@ def _down(
 ) -> list[Proposal]:
     """Drain the least busy of the release that has the traffic; nothing while anything else is under way."""
     name = service.name
-    under_way = {each.split("/")[0] for each in survey.motion.subjects}
     move = numbers(memory, service, survey, total)
     proposals = []
     for release, to in sorted(move.wanted.items()):
-        if to >= memory.wanted.get(release, 0) or name in under_way or survey.coming(name, release):
+        if to >= memory.wanted.get(release, 0) or name in survey.motion.busy or survey.coming(name, release):
             continue
         there = survey.staying(name, release)
         stops = contracts.victims(there, max(0, survey.count(name, release) - to))

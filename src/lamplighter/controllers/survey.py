@@ -4,10 +4,13 @@ What a silent source said last is taken out here, in one place: controllers see 
 value. Knows nothing of what is wanted.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from operator import itemgetter
+from typing import TypeVar
 
 from msgspec.structs import replace
 
+from lamplighter.controllers.layout import Layout, laid_out
 from lamplighter.model.actions import Action, Replace, Scale, Shift
 from lamplighter.model.facts import (
     HEALTH,
@@ -21,6 +24,8 @@ from lamplighter.model.facts import (
 )
 from lamplighter.model.history import Pending
 from lamplighter.model.value import Instant
+
+Named = TypeVar("Named")
 
 SOURCES = (PROCESSES, HEALTH, TRAFFIC, MACHINE)
 
@@ -80,13 +85,26 @@ class Standing:
 _NONE = Standing()
 
 
+def arranged(replicas: Iterable[Replica]) -> dict[str, Standing]:
+    """Return how the replicas of one workload stand, by release."""
+    releases: dict[str, Standing] = {}
+    for each in replicas:
+        standing = releases.get(each.release)
+        if standing is None:
+            standing = releases[each.release] = Standing()
+        standing.add(each)
+    return releases
+
+
 class Motion:
     """What is under way: replicas that are being started or stopped by actions not yet verified."""
 
-    __slots__ = ("actions", "coming", "leaving", "lingering", "subjects")
+    __slots__ = ("actions", "busy", "coming", "leaving", "lingering", "releases", "subjects")
 
     def __init__(self, pending: Mapping[str, Pending], seen: Mapping[str, Replica]) -> None:
         self.coming: dict[tuple[str, str], list[str]] = {}
+        self.releases: dict[str, set[str]] = {}
+        self.busy: set[str] = set()
         self.leaving: set[str] = set()
         self.lingering: dict[tuple[str, str], int] = {}
         self.subjects: set[str] = set()
@@ -97,6 +115,7 @@ class Motion:
     def _take(self, pending: Pending, seen: Mapping[str, Replica]) -> None:
         action, subject = pending.decision.chosen.action, pending.decision.subject
         self.subjects.add(subject)
+        self.busy.add(subject.split("/")[0])
         self.actions[subject] = action
         if isinstance(action, Scale):
             self._expect(pending, (action.workload, action.release), action.starts, seen)
@@ -121,34 +140,74 @@ class Motion:
         unseen = [each for each in starts if each not in seen and each not in pending.arrived]
         if unseen:
             self.coming.setdefault(release, []).extend(unseen)
+            self.releases.setdefault(release[0], set()).add(release[1])
+
+    def coming_of(self, workload: str) -> list[str]:
+        """Return the ids of all replicas of a workload that are being started and were not seen yet."""
+        releases = self.releases.get(workload, ())
+        return [each for release in releases for each in self.coming[workload, release]]
 
 
 class Survey:
     """One pass's facts by workload and release, with what is under way."""
 
-    def __init__(self, facts: Facts, now: Instant, pending: Mapping[str, Pending] | None = None) -> None:
-        """Arrange trusted facts (see `trusted`) in one scan over the replicas.
+    def __init__(
+        self,
+        facts: Facts,
+        now: Instant,
+        pending: Mapping[str, Pending] | None = None,
+        layout: Layout | None = None,
+    ) -> None:
+        """Take trusted facts (see `trusted`); a workload's replicas are arranged when it is asked about.
 
         Args:
             facts: with what silent sources said already taken out.
             now: the pass's instant.
             pending: actions under way, by id.
+            layout: of these very replicas, where it is known already.
         """
         self.facts = facts
         self.now = now
-        self.replicas: dict[str, Replica] = {}
+        self.awake: tuple[str, ...] | None = None
+        self.stirred: tuple[str, ...] = ()
+        self._layout = layout or laid_out(facts.replicas)
         self._standings: dict[str, dict[str, Standing]] = {}
         self._staying: dict[tuple[str, str], list[Replica]] = {}
         self._silences = {each: facts.silence(each, now) for each in SOURCES}
-        for replica in facts.replicas:
-            self.replicas[replica.id] = replica
-            releases = self._standings.setdefault(replica.workload, {})
-            standing = releases.get(replica.release)
-            if standing is None:
-                standing = releases[replica.release] = Standing()
-            standing.add(replica)
-        self.motion = Motion(pending or {}, self.replicas)
+        self.motion = Motion(pending, self.replicas) if pending else Motion({}, {})
         self.behind: frozenset[str] = frozenset()
+
+    @property
+    def replicas(self) -> Mapping[str, Replica]:
+        """Every replica that is listed, by its id."""
+        return self._layout.by_id
+
+    def rest(self, awake: Iterable[str], stirred: Iterable[str]) -> None:
+        """Look only at some workloads from here on.
+
+        Args:
+            awake: those that are looked at; nothing is to be done about any other, nor noted
+            stirred: but of these the load, which has changed and needs no other number of replicas.
+        """
+        self.awake = tuple(sorted(awake))
+        self.stirred = tuple(stirred)
+
+    def among(self, names: Mapping[str, Named]) -> Iterator[tuple[str, Named]]:
+        """Yield the items of `names`, in order, but for workloads at rest."""
+        if self.awake is None:
+            yield from sorted(names.items(), key=itemgetter(0))
+            return
+        for name in self.awake:
+            if (named := names.get(name)) is not None:
+                yield name, named
+
+    def known(self) -> Iterator[Replica]:
+        """Yield every replica that is listed, but for those of workloads at rest."""
+        if self.awake is None:
+            yield from self.facts.replicas
+            return
+        for name in self.awake:
+            yield from self._layout.of(name)
 
     def catch_up(self, answered: Mapping[str, Instant | None]) -> None:
         """Note which workloads the facts are behind on: read before an action on them was answered.
@@ -165,7 +224,7 @@ class Survey:
 
     def under_way(self, pending: Mapping[str, Pending]) -> None:
         """Take `pending` for what is under way from here on."""
-        self.motion = Motion(pending, self.replicas)
+        self.motion = Motion(pending, self.replicas) if pending else Motion({}, {})
         self._staying = {}
 
     def silence(self, source: str) -> Silence | None:
@@ -174,20 +233,28 @@ class Survey:
 
     def workloads(self) -> tuple[str, ...]:
         """Return the names of workloads that have replicas, sorted."""
-        return tuple(sorted(self._standings))
+        return tuple(sorted(self._layout.places))
+
+    def strangers(self, ours: Collection[str]) -> list[str]:
+        """Return the names of workloads that have replicas and are not among `ours`, sorted."""
+        return sorted(name for name in self._layout.places if name not in ours)
 
     def releases(self, workload: str) -> tuple[str, ...]:
         """Return the releases of a workload that replicas exist of or come of, sorted."""
-        coming = {release for name, release in self.motion.coming if name == workload}
-        return tuple(sorted(self._standings.get(workload, {}).keys() | coming))
+        coming = self.motion.releases.get(workload)
+        there = self.standings(workload)
+        return tuple(sorted(there.keys() | coming if coming else there))
 
     def standings(self, workload: str) -> dict[str, Standing]:
         """Return how the replicas of each release of a workload stand."""
-        return self._standings.get(workload, {})
+        known = self._standings.get(workload)
+        if known is None:
+            known = self._standings[workload] = arranged(self._layout.of(workload))
+        return known
 
     def standing(self, workload: str, release: str) -> Standing:
         """Return how the replicas of a release stand."""
-        return self._standings.get(workload, {}).get(release, _NONE)
+        return self.standings(workload).get(release, _NONE)
 
     def staying(self, workload: str, release: str) -> list[Replica]:
         """Return the live replicas of a release that no action is about to stop."""
@@ -215,7 +282,7 @@ class Survey:
     def ready(self, workload: str, release: str = "") -> int:
         """Return how many live replicas pass their checks, of one release or of the workload."""
         if not release:
-            return sum(self.ready(workload, each) for each in self._standings.get(workload, {}))
+            return sum(self.ready(workload, each) for each in self.standings(workload))
         staying, standing = self.staying(workload, release), self.standing(workload, release)
         if staying is standing.live:
             return standing.ready
@@ -223,19 +290,19 @@ class Survey:
 
     def live(self, workload: str) -> int:
         """Return how many replicas of a workload live now, of any release."""
-        return sum(len(each.live) for each in self._standings.get(workload, {}).values())
+        return sum(len(each.live) for each in self.standings(workload).values())
 
     def carrying(self, workload: str) -> int:
         """Return how many replicas live of the releases that get traffic; a share at risk is one of these."""
         shares = self.facts.shares.get(workload, {})
         taking = {release for release, share in shares.items() if share > 0}
-        standings = self._standings.get(workload, {})
+        standings = self.standings(workload)
         return sum(len(each.live) for release, each in standings.items() if not taking or release in taking)
 
     def remaining(self, workload: str) -> int:
         """Return how many replicas of a workload are not proven gone, draining ones included."""
-        standings = self._standings.get(workload, {}).values()
-        coming = sum(len(ids) for (name, _), ids in self.motion.coming.items() if name == workload)
+        standings = self.standings(workload).values()
+        coming = len(self.motion.coming_of(workload))
         return coming + sum(len(each.live) + len(each.draining) for each in standings)
 
     def shifting(self, workload: str) -> bool:

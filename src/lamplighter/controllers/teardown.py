@@ -59,7 +59,7 @@ def removal(system: System, survey: Survey, history: History) -> Verdict:
     return Verdict(
         proposals=tuple(
             each
-            for name, memory in sorted(history.workloads.items())
+            for name, memory in survey.among(history.workloads)
             if name not in system.services
             for each in _drained(survey, name, memory, why)
         )

@@ -4,41 +4,22 @@ What a recording gives back and what the loop had in its hands must be the same 
 are brought through one encoding. A pass that fails is a result too, and fails again when replayed. Pure.
 """
 
-import re
 import traceback
 from collections.abc import Callable
-from typing import TypeVar
 
-import msgspec
-
+from lamplighter.engine.canonical import canonical, canonical_history
 from lamplighter.model.decisions import Decision, Refusal
 from lamplighter.model.facts import Facts
 from lamplighter.model.findings import Evidence, Finding, Severity
 from lamplighter.model.history import History
 from lamplighter.model.intents import Answer
 from lamplighter.model.passes import Inputs, Result
-from lamplighter.model.value import Instant, Value, encode
+from lamplighter.model.value import Instant
 
 Step = Callable[[History, Inputs], tuple[History, Result]]
 """The whole of deciding: history and inputs in, new history and result out. Pure."""
 Revalidate = Callable[[Decision, Facts, History, Instant], Refusal | None]
 """Whether a decision may still be applied, on fresh facts. Pure."""
-
-V = TypeVar("V", bound=Value)
-
-_NEGATIVE_ZERO = re.compile(rb"(?<=[:\[,])-0\.0(?=[,\]}])")
-
-
-def canonical(value: V) -> V:
-    """Return the value as a recording gives it back: numbers of their declared type, keys in order.
-
-    Raises:
-        msgspec.ValidationError: it holds what its type does not allow (a NaN, say).
-    """
-    raw = encode(value)
-    if b"-0.0" in raw:
-        raw = _NEGATIVE_ZERO.sub(b"0.0", raw)
-    return msgspec.json.decode(raw, type=type(value))
 
 
 def decide(step: Step, history: History, inputs: Inputs) -> tuple[History, Result]:
@@ -51,7 +32,7 @@ def decide(step: Step, history: History, inputs: Inputs) -> tuple[History, Resul
     """
     try:
         after, result = step(history, inputs)
-        return canonical(after), canonical(result)
+        return canonical_history(after, history), canonical(result)
     except Exception as error:  # noqa: BLE001 - the edge of a pass: one that fails must not end the loop
         return history, _failed(inputs, error)
 

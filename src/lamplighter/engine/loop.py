@@ -14,7 +14,8 @@ from typing import TypeVar
 import msgspec
 
 from lamplighter.engine.applying import Hands
-from lamplighter.engine.deciding import canonical, decide
+from lamplighter.engine.canonical import canonical, canonical_inputs
+from lamplighter.engine.deciding import decide
 from lamplighter.engine.observing import observed
 from lamplighter.engine.records import Records
 from lamplighter.engine.terms import Terms
@@ -209,7 +210,7 @@ class Loop:
             outcomes=self._outcomes,
             recordable=bool(recordable),
         )
-        return canonical(inputs)
+        return canonical_inputs(inputs)
 
     async def _record(
         self, inputs: Inputs, result: Result, before: History, after: History

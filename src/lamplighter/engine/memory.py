@@ -4,6 +4,7 @@ Notes since when things are as they are; judges nothing. A successor that folds 
 remembers the same.
 """
 
+from collections.abc import Collection, Mapping
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -12,7 +13,7 @@ from lamplighter.controllers.numbers import active
 from lamplighter.controllers.repair import SHORT_LIFE_S, vanished
 from lamplighter.controllers.rollout import progress
 from lamplighter.controllers.survey import Survey
-from lamplighter.engine.samples import sampled
+from lamplighter.engine.samples import Heard, sampled
 from lamplighter.model.actions import Replace, Scale
 from lamplighter.model.facts import PROCESSES, Phase, Replica
 from lamplighter.model.history import History, Pending, WorkloadHistory
@@ -30,19 +31,28 @@ _Noted = TypeVar("_Noted")
 
 
 def remember(history: History, survey: Survey) -> History:
-    """Return the history with this pass's facts folded in, but for workloads that they are behind on."""
+    """Return the history with this pass's facts folded in, but for workloads that they are behind on.
+
+    What has not changed stays the very object that it was. Of a workload at rest only its load is noted.
+    """
     system = history.system
     if system is None or history.stopped:
         return history
-    workloads = {}
-    for name, memory in history.workloads.items():
+    workloads = dict(history.workloads)
+    for name, memory in survey.among(history.workloads):
         service = system.services.get(name)
         if service is None and survey.silence(PROCESSES) is None and not survey.remaining(name):
-            continue
-        behind = name in survey.behind
-        workloads[name] = memory if behind else _remembered(memory, service, survey, name)
+            del workloads[name]
+        elif name not in survey.behind:
+            workloads[name] = _remembered(memory, service, survey, name, history.heard)
+    for name in survey.stirred:
+        memory = workloads[name]
+        samples = sampled(memory.samples, system.services[name], survey, history.heard)
+        if samples is not memory.samples:
+            workloads[name] = replace(memory, samples=samples)
     pending = {each: _arrived(value, survey) for each, value in history.pending.items()}
-    return replace(history, workloads=workloads, pending=pending)
+    heard = (*history.heard[-1:], survey.now)
+    return replace(history, workloads=workloads, pending=pending, heard=heard)
 
 
 def _arrived(pending: Pending, survey: Survey) -> Pending:
@@ -58,30 +68,43 @@ def advance(history: History, survey: Survey) -> History:
     """Return the history with each rollout moved on as far as the facts allow."""
     if history.system is None or history.stopping is not None:
         return history
-    workloads = {}
-    for name, memory in history.workloads.items():
+    moved = {}
+    for name, memory in survey.among(history.workloads):
         service = history.system.services.get(name)
-        told = service is not None and name not in survey.behind
-        workloads[name] = progress(memory, service, survey, history) if service and told else memory
-    return replace(history, workloads=workloads)
+        if service is None or name in survey.behind or active(memory) is None:
+            continue
+        moved[name] = progress(memory, service, survey, history)
+    return replace(history, workloads={**history.workloads, **moved}) if moved else history
 
 
 def _remembered(
-    memory: WorkloadHistory, service: Service | None, survey: Survey, name: str
+    memory: WorkloadHistory, service: Service | None, survey: Survey, name: str, heard: Heard
 ) -> WorkloadHistory:
     memory = _deaths(_pruned(_numbered(memory, survey, name), survey, name), survey, name)
     limit = service.resources.memory_bytes if service else 0
     memory = _conditions(memory, survey, name, limit)
     if service is None:
         return memory
-    policy, now = service.repair, survey.now
-    return replace(
+    since = survey.now - service.repair.window_s
+    return noted(
         memory,
-        samples=sampled(memory.samples, service, survey),
+        samples=sampled(memory.samples, service, survey, heard),
         missing_since=_missing(memory, survey, name),
-        repairs=tuple(each for each in memory.repairs if now - each < policy.window_s)[-REPAIRS_MAX:],
-        restores=tuple(each for each in memory.restores if now - each < policy.window_s)[-REPAIRS_MAX:],
+        repairs=_recent(memory.repairs, since),
+        restores=_recent(memory.restores, since),
     )
+
+
+def noted(memory: WorkloadHistory, **changes: object) -> WorkloadHistory:
+    """Return the memory with these changes; the same one if nothing differs by them."""
+    differing = {name: value for name, value in changes.items() if getattr(memory, name) != value}
+    return replace(memory, **differing) if differing else memory
+
+
+def _recent(instants: tuple[Instant, ...], since: Instant) -> tuple[Instant, ...]:
+    if not instants or (instants[0] > since and len(instants) <= REPAIRS_MAX):
+        return instants
+    return tuple(each for each in instants if each > since)[-REPAIRS_MAX:]
 
 
 def _numbered(memory: WorkloadHistory, survey: Survey, name: str) -> WorkloadHistory:
@@ -105,11 +128,8 @@ def _pruned(memory: WorkloadHistory, survey: Survey, name: str) -> WorkloadHisto
     """Drop what is remembered of replicas that are no longer listed, unless nothing can be told."""
     if survey.silence(PROCESSES):
         return memory
-    known = survey.replicas
-    coming = {each for (workload, _), ids in survey.motion.coming.items() if workload == name for each in ids}
-
-    keep = _Keep(known.keys() | coming)
-    return replace(
+    keep = _Keep(survey.replicas, survey.motion.coming_of(name))
+    return noted(
         memory,
         first_ready=keep.of(memory.first_ready),
         not_ready_since=keep.of(memory.not_ready_since),
@@ -131,22 +151,25 @@ def _pruned(memory: WorkloadHistory, survey: Survey, name: str) -> WorkloadHisto
 class _Keep:
     """Drops what is noted of replicas that nobody lists any more."""
 
-    def __init__(self, ids: set[str]) -> None:
-        self._ids = ids
+    def __init__(self, listed: Mapping[str, Replica], coming: Collection[str]) -> None:
+        self._listed = listed
+        self._coming = coming
 
     def knows(self, replica: str) -> bool:
         """Return whether a replica is listed, or on its way."""
-        return replica in self._ids
+        return replica in self._listed or replica in self._coming
 
     def of(self, noted: dict[str, _Noted]) -> dict[str, _Noted]:
         """Return `noted` for the replicas that are listed; the same dict if that is all of them."""
-        if noted.keys() <= self._ids:
+        if all(map(self.knows, noted)):
             return noted
-        return {each: value for each, value in noted.items() if each in self._ids}
+        return {each: value for each, value in noted.items() if self.knows(each)}
 
 
 def _deaths(memory: WorkloadHistory, survey: Survey, name: str) -> WorkloadHistory:
     """Note replicas that have ended; one that ended soon and unasked counts against its place."""
+    if not any(each.exited for each in survey.standings(name).values()):
+        return memory
     ended, attempts, crashes = dict(memory.ended), dict(memory.attempts), 0
     rollout = active(memory)
     for release, standing in sorted(survey.standings(name).items()):
@@ -192,7 +215,7 @@ def _conditions(memory: WorkloadHistory, survey: Survey, name: str, limit_bytes:
                 unknown[each.id] = memory.unknown_since.get(each.id, now)
             if limit_bytes and each.memory_bytes is not None and each.memory_bytes > limit_bytes:
                 over[each.id] = memory.over_memory_since.get(each.id, now)
-    return replace(
+    return noted(
         memory,
         first_ready=first | fresh if fresh else first,
         not_ready_since=failing,

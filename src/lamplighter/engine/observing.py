@@ -4,7 +4,7 @@ import asyncio
 
 import msgspec
 
-from lamplighter.engine.deciding import canonical
+from lamplighter.engine.canonical import canonical_facts
 from lamplighter.engine.terms import Terms
 from lamplighter.model.errors import LampError
 from lamplighter.model.facts import (
@@ -29,13 +29,13 @@ async def observed(target: Target, clock: Clock, terms: Terms, last: Facts | Non
         target: the site.
         clock: stamps the snapshot with the instant at which the reading began.
         terms: names the system and the deadline.
-        last: the snapshot before, for when each source last answered.
+        last: the snapshot before, for when each source last answered; what has not changed since is of it.
     """
     scope = Scope(system=terms.system, now=clock.now(), wall=clock.wall())
     deadline_s = terms.pace.observe_deadline_s
     try:
         async with asyncio.timeout(deadline_s):
-            return canonical(await target.observe(scope))
+            return canonical_facts(await target.observe(scope), last)
     except TimeoutError:
         why = f"no answer within {deadline_s:g} s"
     except LampError as error:

@@ -11,7 +11,8 @@ from typing import Protocol
 import msgspec
 
 from lamplighter import __version__
-from lamplighter.engine.deciding import Step, canonical, decide
+from lamplighter.engine.canonical import canonical
+from lamplighter.engine.deciding import Step, decide
 from lamplighter.model.actions import Configure, Outcome
 from lamplighter.model.decisions import Decision
 from lamplighter.model.errors import UserError

@@ -4,15 +4,19 @@ Pure and deterministic: equal inputs give equal results, to the byte. What reads
 acts on it stands around it.
 """
 
+import functools
+
 from msgspec.structs import replace
 
 from lamplighter.controllers import ENDING, KEEPING
 from lamplighter.controllers.kinds import finding
 from lamplighter.controllers.survey import Survey, trusted
 from lamplighter.engine.commit import commit, handed_over
+from lamplighter.engine.deciding import Step
 from lamplighter.engine.guard import Watch, guard
 from lamplighter.engine.memory import advance, remember
 from lamplighter.engine.orders import take
+from lamplighter.engine.rest import Rest
 from lamplighter.engine.settle import Settled, settle
 from lamplighter.engine.verify import answered, verify
 from lamplighter.model.decisions import Decision, Proposal
@@ -23,7 +27,7 @@ from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.value import Instant
 
 
-def step(history: History, inputs: Inputs) -> tuple[History, Result]:
+def step(history: History, inputs: Inputs, rest: Rest | None = None) -> tuple[History, Result]:
     """Decide one pass.
 
     Answers and intents are folded in, then what the facts show; actions under way are verified; every
@@ -32,17 +36,21 @@ def step(history: History, inputs: Inputs) -> tuple[History, Result]:
     Args:
         history: what was remembered before the pass.
         inputs: all that the pass saw.
+        rest: what earlier passes know of workloads at rest; it saves looking at them and changes nothing.
 
     Returns:
         What is remembered after it, and what it came to. Decisions whose state is `act` are to be
         applied in their order.
     """
     now = inputs.now
-    survey = Survey(trusted(inputs.facts, now), now, history.pending)
+    facts = trusted(inputs.facts, now)
+    survey = Survey(facts, now, history.pending, rest.laid_out(facts.replicas) if rest else None)
     history, refused = answered(history, inputs.outcomes, now)
     history, answers = take(history, inputs.intents, inputs.facts, now, recordable=inputs.recordable)
     survey.under_way(history.pending)
     survey.catch_up({name: memory.answered_at for name, memory in history.workloads.items()})
+    if rest:
+        rest.wake(history, survey)
     history = advance(remember(history, survey), survey)
     verified = verify(history, survey)
     history = verified.history
@@ -51,6 +59,8 @@ def step(history: History, inputs: Inputs) -> tuple[History, Result]:
     settled = _guarded(settle([*verified.undo, *proposals], history, survey), history, survey, inputs)
     history, overtaken = commit(history, settled, now, survey.behind)
     history = _tidied(handed_over(history, findings, now), now)
+    if rest:
+        rest.settle(history, survey)
     decisions = tuple(each.decision for each in settled)
     found = (*verified.findings, *findings, *_of_guards(decisions), *_of_refusals(refused))
     found = (*found, *_unrecordable(inputs))
@@ -61,6 +71,11 @@ def step(history: History, inputs: Inputs) -> tuple[History, Result]:
         closed=(*refused, *verified.closed, *overtaken),
         retries=tuple(each for each in verified.retries if each in history.pending),
     )
+
+
+def resting() -> Step:
+    """Return a step for one loop, which remembers who is at rest and looks only at the others."""
+    return functools.partial(step, rest=Rest())
 
 
 def _proposed(history: History, survey: Survey) -> tuple[tuple[Finding, ...], list[Proposal]]:

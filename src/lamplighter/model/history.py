@@ -13,10 +13,11 @@ from lamplighter.model.value import Instant, Value
 
 
 class Sample(Value):
-    """The load on a workload over one interval: the mean of what was known in `readings` readings.
+    """The load on a workload from `at` until the next sample, or until now: what its autoscaler follows.
 
-    `at` is when the interval began. `in_flight` counts requests that wait in a queue too. `ready` is
-    the mean number of replicas that could serve.
+    None: not known. `in_flight` counts requests that wait in a queue too. `ready` is the number of replicas
+    that could serve, where the latency is followed. `readings`: how many it stands for, counted up to two
+    while the load stays the same; 0 where nothing is known. Older samples are means over time.
     """
 
     at: Instant
@@ -150,7 +151,8 @@ class History(Value):
     """Everything remembered. `system` is the spec in force; `stopping` once `down` was asked for.
 
     `acts` counts actions on the gateway and the records, as each workload's own `acts` does.
-    `handed_over`: since when a person has been asked to look after a subject.
+    `handed_over`: since when a person has been asked to look after a subject. `heard`: the instants of the
+    last two passes whose facts were folded in.
     """
 
     system: System | None = None
@@ -161,6 +163,7 @@ class History(Value):
     acted: tuple[Acted, ...] = ()
     closed: tuple[Closed, ...] = ()
     handed_over: dict[str, Instant] = {}
+    heard: tuple[Instant, ...] = ()
     acts: int = 0
     stopping: Instant | None = None
     stopped_by: str = ""

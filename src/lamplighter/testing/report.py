@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from lamplighter.engine.deciding import Revalidate, Step
 from lamplighter.engine.revalidate import revalidate
-from lamplighter.engine.step import step
+from lamplighter.engine.step import resting
 from lamplighter.engine.terms import Pace
 from lamplighter.model.value import Instant
 from lamplighter.ports import Target
@@ -22,7 +22,7 @@ class Parts:
     `trace_lines` is how many of the last events a report shows; `cpu_s` what a run may use at most.
     """
 
-    step: Step = step
+    step: Step = field(default_factory=resting)
     revalidate: Revalidate = revalidate
     pace: Pace = field(default_factory=lambda: Pace(interval_s=1.0, busy_interval_s=0.4))
     target: Callable[[Target], Target] = lambda each: each

@@ -4,9 +4,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from lamplighter.engine.step import resting
 from lamplighter.testing.report import Parts, Report
 from lamplighter.testing.simulation import simulate
 from lamplighter.testing.story import story
+from lamplighter.testing.twofold import Twofold
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -15,7 +17,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seeds = [asked.seed] if asked.seed is not None else range(asked.first, asked.first + asked.seeds)
     failed = 0
     for seed in seeds:
-        report = simulate(story(seed), seed=seed, parts=Parts(trace_lines=asked.lines))
+        step = Twofold() if asked.twofold else resting()
+        report = simulate(story(seed), seed=seed, parts=Parts(trace_lines=asked.lines, step=step))
         failed += not report.sound
         _tell(report, everything=asked.trace)
         if failed and not asked.keep_going:
@@ -37,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--keep-going", action="store_true", help="go on after a run that is not sound")
     parser.add_argument("--lines", type=int, default=60, metavar="N", help="how long a trace is shown (60)")
     parser.add_argument("--trace", action="store_true", help="show the trace of sound runs too")
+    parser.add_argument("--twofold", action="store_true", help="make each pass in both forms and compare")
     return parser
 
 

@@ -14,7 +14,7 @@ from tests.unit.engine_io.worlds import generated, toy_step
 from lamplighter.adapters.clock import VirtualClock
 from lamplighter.adapters.ledger import SqliteLedger, anchors
 from lamplighter.adapters.recordings import Limits, SqliteRecordings
-from lamplighter.engine.deciding import canonical
+from lamplighter.engine.canonical import canonical
 from lamplighter.engine.replay import replay
 from lamplighter.model.errors import HeldError
 from lamplighter.model.history import History

@@ -184,14 +184,14 @@ def test_scaling_goes_on_during_a_rollout() -> None:
 def test_what_a_load_needs(on: str, goal: float, sample: dict[str, float], needs: float | None) -> None:
     """Each metric is weighed against its goal for one replica; what is not known needs nothing."""
     samples = (Sample(at=99.0, readings=3, **sample),)
-    wants = demand(samples, Autoscale(on=on, goal=goal), Resources(cpu=2.0), 100.0)
+    wants = demand(samples, service(scale=Autoscale(on=on, goal=goal), resources=Resources(cpu=2.0)), 100.0)
     assert Demand(None if needs is None else pytest.approx(needs), None) == wants
 
 
 def test_one_reading_alone_needs_nothing() -> None:
     """A single reading never scales anything."""
     samples = (Sample(at=99.0, in_flight=500.0, readings=1),)
-    assert Demand(None, None) == demand(samples, Autoscale(), Resources(), 100.0)
+    assert Demand(None, None) == demand(samples, service(scale=Autoscale()), 100.0)
 
 
 def test_what_was_just_started_is_not_drained_for_a_calm_window() -> None:

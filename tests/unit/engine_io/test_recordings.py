@@ -10,7 +10,8 @@ from tests.unit.engine_io.worlds import facts, generated, replica, system, toy_s
 
 from lamplighter.adapters.delta import NOTHING, apply, delta
 from lamplighter.adapters.recordings import Limits, SqliteRecordings
-from lamplighter.engine.deciding import canonical, decide
+from lamplighter.engine.canonical import canonical
+from lamplighter.engine.deciding import decide
 from lamplighter.model.errors import EnvironmentFault
 from lamplighter.model.history import History, Sample, WorkloadHistory
 from lamplighter.model.passes import Inputs, Result

@@ -28,7 +28,7 @@ from lamplighter.model.actions import (
 )
 from lamplighter.model.decisions import Decision
 from lamplighter.model.facts import HEALTH, PROCESSES, Load, Phase
-from lamplighter.model.history import History
+from lamplighter.model.history import History, Sample
 from lamplighter.model.system import Range
 from lamplighter.model.value import encode
 
@@ -246,21 +246,41 @@ def test_condition(condition: Condition, answer: bool | None, blind: bool | None
 
 
 def test_samples_stay_few_and_keep_the_mean() -> None:
-    """Hours of readings become fewer than ninety samples; a constant load stays what it is."""
+    """Hours of a load that is another at each pass become few samples, and their mean is its mean."""
     here = World()
-    samples = ()
+    samples, heard = (), ()
     for turn in range(4000):
-        facts = replace(here.facts(), loads={"web": Load(in_flight=7, queued=1)})
-        samples = sampled(samples, service(), Survey(facts, 1000.0 + turn * 0.25))
-        assert len(samples) <= 90
-    assert {8.0} == {each.in_flight for each in samples}
+        facts = replace(here.facts(), loads={"web": Load(in_flight=7 + turn % 3, queued=1)})
+        now = 1000.0 + turn * 0.25
+        samples = sampled(samples, service(), Survey(facts, now), heard)
+        heard = (*heard[-1:], now)
+        assert len(samples) <= 30
+    ends = [each.at for each in samples[1:]] + [heard[-1]]
+    total = sum(each.in_flight * (end - each.at) for each, end in zip(samples, ends, strict=True))
+    assert pytest.approx(9.0, rel=0.01) == total / (heard[-1] - samples[0].at)
+
+
+def test_constant_load_adds_no_sample() -> None:
+    """A load that is read again and again and stays as it is leaves one sample, the same object."""
+    facts = replace(World().facts(), loads={"web": Load(in_flight=7)})
+    samples = sampled((), service(), Survey(facts, 1001.0), (1000.0,))
+    assert samples is sampled(samples, service(), Survey(facts, 1002.0), (1000.0, 1001.0))
+    assert (Sample(at=1000.0, in_flight=7.0),) == samples
+
+
+def test_time_in_which_nobody_looked_is_not_known() -> None:
+    """A maintainer that was gone for a while knows nothing of the load meanwhile."""
+    facts = replace(World().facts(), loads={"web": Load(in_flight=7)})
+    samples = sampled((Sample(at=950.0, in_flight=5.0),), service(), Survey(facts, 1000.0), (951.0, 952.0))
+    expected = (Sample(at=950.0, in_flight=5.0, readings=2), Sample(at=952.0, readings=0))
+    assert (*expected, Sample(at=999.0, in_flight=7.0)) == samples
 
 
 def test_unknown_load_leaves_no_sample() -> None:
     """None is not zero."""
     here = World()
     facts = replace(here.facts(), loads={"web": Load(queued=3)})
-    assert () == sampled((), service(), Survey(facts, here.now))
+    assert () == sampled((), service(), Survey(facts, here.now), (here.now - 1.0,))
 
 
 def test_shares_that_got_lost_are_set_again_by_another_action() -> None:

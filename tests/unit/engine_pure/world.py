@@ -124,7 +124,7 @@ class World:
             recordable=self.recordable,
         )
         self.inputs.append(inputs)
-        self.history, result = step(self.history, inputs)
+        self.history, result = self.decide(self.history, inputs)
         self.results.append(result)
         again = [self.history.pending[each].decision for each in result.retries]
         acting = [*again, *(each for each in result.decisions if each.state == "act")]
@@ -132,6 +132,10 @@ class World:
         self.now += self.tick_s
         self._live()
         return result
+
+    def decide(self, history: History, inputs: Inputs) -> tuple[History, Result]:
+        """Decide one pass."""
+        return step(history, inputs)
 
     def run(self, seconds: float) -> None:
         """Make passes for so many seconds."""
@@ -174,7 +178,7 @@ class World:
                 self.shares[action.workload] = dict(action.shares)
             case Forget():
                 for each in action.replicas:
-                    del self.replicas[each]
+                    self.replicas.pop(each, None)
             case Dismantle():
                 self.replicas, self.shares, self.configured = {}, {}, ""
 

@@ -1,0 +1,82 @@
+"""Layout: which replicas of a snapshot belong to which workload, followed from one snapshot to the next.
+
+Where a pass lists the same replicas in the same places, who belongs where need not be found out again.
+Knows nothing of how they stand.
+"""
+
+from functools import cached_property
+from itertools import compress
+from operator import attrgetter, is_not, ne
+
+from lamplighter.model.facts import Replica
+
+Replicas = tuple[Replica, ...]
+
+_NAMED = attrgetter("id", "workload", "release")
+
+
+class Layout:
+    """The places of each workload's replicas in one snapshot."""
+
+    def __init__(self, replicas: Replicas, places: dict[str, list[int]] | None = None) -> None:
+        """Arrange replicas in one scan.
+
+        Args:
+            replicas: of one snapshot.
+            places: where each workload's stand, if that is known already.
+        """
+        self.replicas = replicas
+        if places is None:
+            places = {}
+            for place, each in enumerate(replicas):
+                known = places.get(each.workload)
+                if known is None:
+                    places[each.workload] = [place]
+                else:
+                    known.append(place)
+        self.places = places
+
+    @cached_property
+    def by_id(self) -> dict[str, Replica]:
+        """Every replica by its id."""
+        return dict(zip(map(attrgetter("id"), self.replicas), self.replicas, strict=True))
+
+    def of(self, workload: str) -> list[Replica]:
+        """Return the replicas of a workload, in the order of the snapshot."""
+        replicas = self.replicas
+        return [replicas[place] for place in self.places.get(workload, ())]
+
+    def followed(self, replicas: Replicas, changed: list[int]) -> "Layout":
+        """Return the layout of the next snapshot, which differs at `changed`, but not in who is there."""
+        layout = Layout(replicas, self.places)
+        if "by_id" in self.__dict__ and len(changed) * 4 < len(replicas):
+            layout.by_id = {**self.by_id, **{replicas[each].id: replicas[each] for each in changed}}
+        return layout
+
+
+def laid_out(replicas: Replicas) -> Layout:
+    """Return the layout of a snapshot; of the same one again, the one that was made before."""
+    known = _NEWEST[0] if _NEWEST else None
+    if known is None or known.replicas is not replicas:
+        known = Layout(replicas)
+        _NEWEST[:] = [known]
+    return known
+
+
+_NEWEST: list[Layout] = []
+"""Whoever revalidates asks for the same snapshot once for each decision."""
+
+
+def changed_places(old: Replicas, new: Replicas) -> list[int] | None:
+    """Return where two snapshots differ; None if they do not list the same replicas in the same places.
+
+    What did not change is the same object in both, as the loop keeps it (see `engine.facts`).
+    """
+    if len(old) != len(new):
+        return None
+    places = list(compress(range(len(new)), map(is_not, old, new)))
+    if len(places) * 4 > len(new):
+        same = not any(map(ne, map(_NAMED, old), map(_NAMED, new)))
+    else:
+        same = all(_NAMED(old[each]) == _NAMED(new[each]) for each in places)
+    return places if same else None

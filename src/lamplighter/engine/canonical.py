@@ -1,0 +1,215 @@
+"""Canonical form: a value as a recording gives it back, whoever made it.
+
+Numbers have their declared type, keys are in order, and there is no NaN and no negative zero. What has not
+changed since the value before stays the very object that it was there: so canonical form costs what
+changed, and whoever comes after can tell by identity what did. Pure.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from itertools import compress
+from math import copysign, isfinite
+from operator import attrgetter, eq, is_
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from lamplighter.model.decisions import Decision
+from lamplighter.model.facts import Facts, Load, Phase, Replica
+from lamplighter.model.history import Acted, Closed, History, Pending, WorkloadHistory
+from lamplighter.model.passes import Inputs
+from lamplighter.model.value import Value, encode
+
+V = TypeVar("V", bound=Value)
+T = TypeVar("T")
+
+FEW = 64
+"""So many replicas go through their encoding faster than through a look at each column."""
+INT_MAX = 2**63
+NO_FACTS = Facts(at=0.0)
+
+_NEGATIVE_ZERO = re.compile(rb"(?<=[:\[,])-0\.0(?=[,\]}])")
+_TEXT = tuple(map(attrgetter, ("id", "workload", "release", "detail")))
+_REALS = tuple(map(attrgetter, ("started_at", "draining_since", "cpu")))
+_WHOLES = tuple(map(attrgetter, ("in_flight", "pid", "memory_bytes")))
+_ABSENT = type(None)
+_KINDS: dict[Callable[[Replica], Any], set[type]] = {
+    attrgetter("phase"): {Phase},
+    attrgetter("started_at"): {float},
+    attrgetter("ready"): {bool, _ABSENT},
+    attrgetter("exit"): {_ABSENT},
+}
+_BUT_SAMPLES = attrgetter(*(each for each in WorkloadHistory.__struct_fields__ if each != "samples"))
+
+
+def canonical(value: V) -> V:
+    """Return the value as a recording gives it back, all of it made anew.
+
+    Raises:
+        msgspec.ValidationError: it holds what its type does not allow (a NaN, say).
+    """
+    made: V = _through(value, type(value))
+    return made
+
+
+def canonical_inputs(inputs: Inputs) -> Inputs:
+    """Return inputs in canonical form, whose facts are so already."""
+    return replace(canonical(replace(inputs, facts=NO_FACTS)), facts=inputs.facts)
+
+
+def canonical_facts(facts: Facts, last: Facts | None) -> Facts:
+    """Return facts in canonical form; replicas, loads and shares that are as they were are the `last` ones.
+
+    Args:
+        facts: as a target gave them.
+        last: facts in canonical form, of a moment ago.
+    """
+    last = last or NO_FACTS
+    others = canonical(replace(facts, replicas=(), loads={}, shares={}))
+    return replace(
+        others,
+        replicas=_replicas(facts.replicas, last.replicas),
+        loads=_kept(facts.loads, last.loads, Load),
+        shares=_kept(facts.shares, last.shares, dict[str, float]),
+    )
+
+
+def canonical_history(history: History, before: History) -> History:
+    """Return a history in canonical form; what is the same as in the one `before` stays that object.
+
+    Args:
+        history: as a step made it from `before`.
+        before: in canonical form.
+    """
+    if history is before:
+        return history
+    others = canonical(replace(history, system=None, workloads={}, pending={}, asked={}, acted=(), closed=()))
+    system = history.system
+    return replace(
+        others,
+        system=system if system is None or system is before.system else canonical(system),
+        workloads=_changed(history.workloads, before.workloads, WorkloadHistory, _noted),
+        pending=_changed(history.pending, before.pending, Pending),
+        asked=_changed(history.asked, before.asked, Decision),
+        acted=_lengthened(history.acted, before.acted, Acted),
+        closed=_lengthened(history.closed, before.closed, Closed),
+    )
+
+
+def _through(value: Any, kind: Any) -> Any:
+    """Bring a value through its encoding."""
+    raw = encode(value)
+    if b"-0.0" in raw:
+        raw = _NEGATIVE_ZERO.sub(b"0.0", raw)
+    return msgspec.json.decode(raw, type=kind)
+
+
+def _kept(new: dict[str, T], old: dict[str, T], kind: Any) -> dict[str, T]:
+    """Return `new`, with the values of `old` wherever they are equal."""
+    if new is old:
+        return old
+    fresh = {
+        name: each for name, each in new.items() if (known := old.get(name)) is not each and known != each
+    }
+    if not fresh and len(new) == len(old):
+        return old
+    return _merged(new, old, _through(fresh, dict[str, kind]) if fresh else {})
+
+
+def _changed(
+    new: dict[str, V], old: dict[str, V], kind: type[V], as_it_is: Callable[[V, V], bool] | None = None
+) -> dict[str, V]:
+    """Return `new`, whose values are those of `old`, are canonical `as_it_is`, or are made so."""
+    if new is old:
+        return old
+    fresh = {name: each for name, each in new.items() if old.get(name) is not each}
+    if not fresh and len(new) == len(old):
+        return old
+    made = {}
+    if as_it_is is not None:
+        made = {name: each for name, each in fresh.items() if (was := old.get(name)) and as_it_is(each, was)}
+    rest = {name: each for name, each in fresh.items() if name not in made} if made else fresh
+    if rest:
+        made.update(_through(rest, dict[str, kind]))  # type: ignore[valid-type]
+    return _merged(new, old, made)
+
+
+def _noted(memory: WorkloadHistory, before: WorkloadHistory) -> bool:
+    """Return whether only a load was noted: samples are made in canonical form."""
+    return all(map(is_, _BUT_SAMPLES(memory), _BUT_SAMPLES(before)))
+
+
+def _merged(new: dict[str, T], old: dict[str, T], fresh: dict[str, T]) -> dict[str, T]:
+    """Return `new` with its fresh values in place, its keys in order."""
+    if len(new) == len(old) and fresh.keys() <= old.keys():
+        return {**old, **fresh}
+    return {name: fresh[name] if name in fresh else old[name] for name in sorted(new)}
+
+
+def _lengthened(new: tuple[V, ...], old: tuple[V, ...], kind: type[V]) -> tuple[V, ...]:
+    """Return `new`, which consists of values of `old` and some more."""
+    if new is old or not new:
+        return new
+    known = set(map(id, old))
+    fresh = [each for each in new if id(each) not in known]
+    if not fresh:
+        return new
+    made = iter(_through(fresh, list[kind]))  # type: ignore[valid-type]
+    return tuple(each if id(each) in known else next(made) for each in new)
+
+
+# --- replicas
+
+
+def _replicas(new: tuple[Replica, ...], old: tuple[Replica, ...]) -> tuple[Replica, ...]:
+    if new is old:
+        return old
+    ids = attrgetter("id")
+    if len(new) == len(old) and all(map(eq, map(ids, old), map(ids, new))):
+        known: Iterable[Replica | None] = old
+    else:
+        listed = {each.id: each for each in old}
+        known = map(listed.get, map(ids, new))
+    kept = [was if was is now or was == now else None for was, now in zip(known, new, strict=True)]
+    fresh = list(compress(new, map(is_, kept, [None] * len(kept))))
+    if not fresh:
+        return old if len(new) == len(old) and all(map(is_, kept, old)) else tuple(kept)  # type: ignore[arg-type]
+    made = iter(fresh if _plain(fresh) else _through(fresh, list[Replica]))
+    return tuple(next(made) if each is None else each for each in kept)
+
+
+def _plain(replicas: Sequence[Replica]) -> bool:
+    """Return whether all of them are surely canonical already, seen column by column."""
+    if len(replicas) <= FEW:
+        return False
+    for column, kinds in _KINDS.items():
+        if not {*map(type, map(column, replicas))} <= kinds:
+            return False
+    return (
+        all(_plain_text(list(map(each, replicas))) for each in _TEXT)
+        and all(_plain_reals(list(map(each, replicas))) for each in _REALS)
+        and all(_plain_wholes(list(map(each, replicas))) for each in _WHOLES)
+    )
+
+
+def _plain_text(column: list[Any]) -> bool:
+    return {*map(type, column)} == {str} and all(map(str.isascii, column))
+
+
+def _plain_reals(column: list[Any]) -> bool:
+    kinds = {*map(type, column)}
+    if not kinds <= {float, _ABSENT}:
+        return False
+    known = [each for each in column if each is not None] if _ABSENT in kinds else column
+    if not isfinite(sum(known)):
+        return False
+    return 0.0 not in known or all(copysign(1.0, each) > 0 for each in known if not each)
+
+
+def _plain_wholes(column: list[Any]) -> bool:
+    kinds = {*map(type, column)}
+    if not kinds <= {int, _ABSENT}:
+        return False
+    known = [each for each in column if each is not None] if _ABSENT in kinds else column
+    return not known or -INT_MAX <= min(known) <= max(known) < INT_MAX
