@@ -1,6 +1,7 @@
 """Exporting: from a system's recording to a small file that can be kept as a test or given to others."""
 
 import os
+import secrets
 import tempfile
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def export(state: Path, into: Path, *, source: str = "", first: int = 0, last: i
     with recording(state, source) as whole, _beside(into) as folder:
         made = SqliteRecordings(Path(folder) / "recording.sqlite", limits=ALL)
         try:
-            told = excerpt(whole, step, made, first=first, last=last)
+            told = excerpt(whole, step, made, secrets.token_bytes(32), first=first, last=last)
             made.copy_to(Path(folder) / "copy.sqlite")
         finally:
             made.close()

@@ -49,10 +49,11 @@ class Excerpt(Value):
 class _Names:
     """Ids and digests as they were, and as they are without the private parts."""
 
+    key: bytes
     known: dict[str, str] = field(default_factory=dict)
 
     def free(self, value: V) -> V:
-        return canonical(private_free(value, self.known))
+        return canonical(private_free(value, self.known, self.key))
 
     def systems(self, history: History, intents: tuple[Intent, ...]) -> None:
         """Learn the digests of the specs that are in force or asked for."""
@@ -67,7 +68,7 @@ class _Names:
 
 
 def excerpt(
-    recordings: Recordings, step: Step, writer: Writer, *, first: int = 0, last: int | None = None
+    recordings: Recordings, step: Step, writer: Writer, key: bytes, *, first: int = 0, last: int | None = None
 ) -> Excerpt:
     """Write passes `first` to `last` without what is private.
 
@@ -75,6 +76,7 @@ def excerpt(
         recordings: the whole.
         step: decides, as it did.
         writer: takes them.
+        key: by chance, and to be forgotten: what stands for private values is made with it.
         first: the first pass.
         last: the last pass; None for the newest.
 
@@ -82,7 +84,7 @@ def excerpt(
         UserError: there is nothing recorded (`nothing-recorded`), or a pass would decide otherwise without
             what is private (`not-exported`).
     """
-    names, version, told = _Names(), "", Excerpt()
+    names, version, told = _Names(key), "", Excerpt()
     for recorded, before, result in rerun(recordings, step, first, last):
         version = recorded.version or version
         names.systems(before, recorded.inputs.intents)
