@@ -10,7 +10,8 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from lamplighter.engine.deciding import Step, canonical, decide
+from lamplighter.engine.canonical import canonical
+from lamplighter.engine.deciding import Step, decide
 from lamplighter.engine.private import private_free
 from lamplighter.engine.replay import rerun
 from lamplighter.model.decisions import Decision
