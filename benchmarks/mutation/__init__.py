@@ -91,6 +91,7 @@ def _campaign(items: list[pytest.Item], chosen: list[Mutant], options: Options) 
         if because := results.why(mutant, reasons):
             kept.known[mutant.key] = Outcome(EQUIVALENT, because)
     left = [each for each in chosen if each.key not in kept.known]
+    random.Random(options.seed).shuffle(left)
     options.progress(f"{len(chosen)} mutants, {len(left)} to be tried")
     try:
         _try(left, items, seen, kept, options)

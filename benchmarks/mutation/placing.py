@@ -1,5 +1,6 @@
 """Placing: a mutant takes the place of what is there, in this process alone; no file is touched."""
 
+import ast
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -12,18 +13,45 @@ from benchmarks.mutation.mutants import Mutant
 
 
 def place(mutant: Mutant) -> bool:
-    """Put a mutant's function in the place of the loaded one; False if it has to be imported instead."""
+    """Put a mutant in the place of what is loaded; False if it has to be imported instead."""
     module = importlib.import_module(mutant.module)
+    if not mutant.function:
+        return _bind(mutant, module)
     there = [each for each in _functions(module) if each.__code__.co_qualname == mutant.function]
     assert module.__file__ is not None
     new = _code(compile(mutant.source, module.__file__, "exec"), mutant.function)
-    if not mutant.function or not there or new is None or new.co_freevars != there[0].__code__.co_freevars:
+    if not there or new is None or new.co_freevars != there[0].__code__.co_freevars:
         return False
     if not mutant.lines[0] >= min(each.__code__.co_firstlineno for each in there):
         return False
     for each in there:
         each.__code__ = new
     return True
+
+
+def _bind(mutant: Mutant, module: ModuleType) -> bool:
+    """Bind a module's constant, or a function's defaults, anew, wherever they were imported."""
+    for each in ast.parse(mutant.source).body:
+        if not each.lineno <= mutant.lines[0] <= (each.end_lineno or 0):
+            continue
+        names = dict(vars(module))
+        if isinstance(each, ast.Assign | ast.AnnAssign | ast.FunctionDef | ast.AsyncFunctionDef):
+            exec(compile(ast.Module([each], []), mutant.module, "exec"), names)  # noqa: S102 - that is the point
+        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
+            there, new = vars(module)[each.name], names[each.name]
+            there.__defaults__, there.__kwdefaults__ = new.__defaults__, new.__kwdefaults__
+            return True
+        target = each.targets[0] if isinstance(each, ast.Assign) else getattr(each, "target", None)
+        if isinstance(target, ast.Name):
+            _rebind(target.id, vars(module)[target.id], names[target.id])
+            return True
+    return False
+
+
+def _rebind(name: str, old: object, new: object) -> None:
+    for module in list(sys.modules.values()):
+        if getattr(module, "__dict__", {}).get(name) is old:
+            setattr(module, name, new)
 
 
 def import_instead(mutant: Mutant) -> None:
