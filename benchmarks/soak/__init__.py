@@ -21,7 +21,7 @@ from benchmarks.soak.acts import Acts
 from benchmarks.soak.journal import FAILURES, READS, TICKS, Journal
 from benchmarks.soak.plan import Fault, faults, rate_at, waves
 from benchmarks.soak.sampling import look
-from benchmarks.soak.site import LEAST, RECORDING_QUICK_KIB, WISH, Site, apart, priority, site
+from benchmarks.soak.site import LEAST, RECORDING_QUICK_KIB, WISH, Site, apart, prefer, priority, site
 from benchmarks.soak.tallying import Tick
 
 PARTS = {"run": "the soak itself, then its report", "report": "what a run left in --data DIR, judged again"}
@@ -29,6 +29,7 @@ HOURS, HOURS_QUICK = 2.0, 1 / 6
 NICE = -10
 TICK_S = 10.0
 READ_EVERY_S = 15.0
+PREFER_EVERY_S = 2.0
 REPLAY_EVERY_S, REPLAY_EVERY_QUICK_S = 900.0, 180.0
 CALM_WAIT_S = 180.0
 READS_OF = (
@@ -89,7 +90,7 @@ class _Soak:
         """Soak for so long, let everything come to rest, look at the stores, and take it down."""
         async with running(self._traffic, self._seen, keep=False) as load:
             self._journal.began_at = load.started_at
-            lasting = (self._sampling(), self._reading(), self._replaying())
+            lasting = (self._sampling(), self._reading(), self._replaying(), self._preferring())
             beside = [asyncio.create_task(each) for each in lasting]
             try:
                 for fault in faults(seconds, self._options.seed):
@@ -124,6 +125,13 @@ class _Soak:
             turn += 1
             await asyncio.sleep(max(0.0, turn * TICK_S - self._journal.at()))
             self._flush(await asyncio.to_thread(look, self._site))
+
+    async def _preferring(self) -> None:
+        """Give what is new the priority of the rest: each replica is a session of its own."""
+        while True:
+            found = await asyncio.to_thread(self._site.processes)
+            prefer((each.pid for each in found if each.leads), NICE)
+            await asyncio.sleep(PREFER_EVERY_S)
 
     def _flush(self, sample: dict[str, Any]) -> None:
         tick, self._tick = self._tick, Tick()

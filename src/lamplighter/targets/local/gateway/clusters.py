@@ -13,9 +13,12 @@ __all__ = ["assignment", "cluster", "eds_name"]
 Json = dict[str, Any]
 
 _UNLIMITED = 1_000_000
-# Concurrent retries of one service: always this many, beyond it half of what is in flight. The floor
-# must hold all requests of a replica that was just killed; the share bounds a storm.
-_RETRIES_AT_LEAST = 1024
+# Concurrent retries of one service: always this many, beyond it half of what is in flight. They must hold
+# all requests of a replica that was just killed: the share does with three replicas or more, the floor with
+# two. They bound a storm: a service whose tries time out since it is overloaded gets the abandoned ones on
+# top, and with two retries each (three times the load) a floor of 1024 kept it down long after the cause
+# was gone.
+_RETRIES_AT_LEAST = 64
 _RETRY_BUDGET_PERCENT = 50.0
 # Closed by us before a server closes it: the shortest keep-alive among common servers is 2 s
 # (gunicorn; uvicorn and Node have 5 s). A request sent on a connection that is just being closed is
