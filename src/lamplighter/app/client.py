@@ -53,6 +53,16 @@ class Client:
             return False
         return True
 
+    def answers(self, timeout_s: float) -> bool | None:
+        """Return whether the maintainer answers something small in time, None if none listens."""
+        from lamplighter.model.errors import UnreachableError  # noqa: PLC0415
+
+        try:
+            self.request("GET", "/v1/ledger?limit=1", timeout_s=timeout_s)
+        except UnreachableError as error:
+            return None if error.code == "no-maintainer" else False
+        return True
+
     def request(self, method: str, path: str, body: bytes = b"", *, timeout_s: float = 0.0) -> Response:
         """Make one request and return the whole answer, whatever its status.
 
@@ -148,6 +158,8 @@ class Client:
         except OSError as error:
             from lamplighter.model.errors import UnreachableError  # noqa: PLC0415
 
+            if isinstance(error, TimeoutError | BlockingIOError):  # somebody listens, and takes nobody in
+                raise UnreachableError("the maintainer did not answer in time", code="no-answer") from error
             raise UnreachableError(
                 f"no maintainer runs for this system ({error.strerror or error})",
                 code="no-maintainer",

@@ -47,6 +47,8 @@ ERRORS = {
     " the state folder, under logs.",
     "maintainer-newer": "A maintainer of a newer version runs this system, and an older one does not push it"
     " aside. Use the newer version, or upgrade this one.",
+    "maintainer-silent": "A maintainer holds this system and does not answer: it was stopped, or it hangs."
+    " Traffic goes on and nothing is repaired. The message names its pid: let it go on, or end it.",
     "needs-confirmation": "There are changes and nobody at a terminal to confirm them. Add -y once you have"
     " looked at `lamp plan`.",
     "no-answer": "The maintainer accepted the connection and gave no answer in time. `lamp status` works"

@@ -115,10 +115,12 @@ async def _run(post: Post, stores: _Stores, loop: Loop, running: Running) -> Non
     """Run loop, API and anchors side by side; the loop's end is the end of all."""
     ended: LampError | None = None
     path = post.state / SOCKET
+    listener = listening(path)
+    own = _made(path)
     with _signals(loop.stop):
         async with asyncio.TaskGroup() as group:
             beside = [
-                group.create_task(_served(post.serve(running, listening(path)))),
+                group.create_task(_served(post.serve(running, listener))),
                 group.create_task(_anchored(post, stores)),
             ]
             try:
@@ -128,7 +130,7 @@ async def _run(post: Post, stores: _Stores, loop: Loop, running: Running) -> Non
             finally:
                 for each in beside:
                     each.cancel()
-                path.unlink(missing_ok=True)
+                _unlink(path, own)
     if isinstance(ended, FencedError):
         raise OwnedError(
             f"a newer maintainer acts on this system: {ended.message}",
@@ -137,6 +139,19 @@ async def _run(post: Post, stores: _Stores, loop: Loop, running: Running) -> Non
         ) from ended
     if ended is not None:
         raise ended
+
+
+def _made(path: Path) -> tuple[int, int]:
+    """Return what tells a file from another of the same name: its number alone is given out again."""
+    found = path.stat()
+    return found.st_ino, found.st_ctime_ns
+
+
+def _unlink(path: Path, own: tuple[int, int]) -> None:
+    """Remove our socket; one that a successor has made in its place stays."""
+    with contextlib.suppress(OSError):
+        if _made(path) == own:
+            path.unlink()
 
 
 async def _served(serving: Awaitable[None]) -> None:

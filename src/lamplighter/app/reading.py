@@ -116,9 +116,7 @@ def status_from_stores(state: Path, system: str) -> Status:
             facts = observe(state, system, clock)
             inputs = seen.inputs.__class__(now=now, facts=facts)
             seen = Seen(number=seen.number, inputs=inputs, result=Result(), history=history)
-        return status(
-            system, seen, now=now, live=False, tenancy=_tenancy(opened, clock, system), head=opened.head()
-        )
+        return status(system, seen, now=now, live=False, tenancy=tenancy(opened, system), head=opened.head())
 
 
 def explanation_from_stores(state: Path, action: str) -> Explanation:
@@ -143,9 +141,18 @@ def verification(state: Path) -> Verification:
 def maintainer_lives(state: Path, system: str) -> bool:
     """Return whether the process of the newest maintainer still lives, the lease given back or not."""
     with ledger(state) as opened:
-        tenancy = _tenancy(opened, SystemClock(), system)
-    return tenancy is not None and standing(tenancy.holder) in ("alive", "stopped")
+        found = tenancy(opened, system)
+    return found is not None and standing(found.holder) in ("alive", "stopped")
 
 
-def _tenancy(opened: SqliteLedger, clock: SystemClock, system: str) -> Tenancy | None:
-    return SqliteLeases(opened.database, clock).current(system)
+def last_pass_age_s(state: Path) -> float | None:
+    """Return how long ago the newest recorded pass was made, None if there is none."""
+    if not (state / recorders.FILE).is_file():
+        return None
+    with recording(state) as opened:
+        return max(0.0, continued(_Forgetful(opened), opened.last_at).now() - opened.last_at)
+
+
+def tenancy(opened: SqliteLedger, system: str) -> Tenancy | None:
+    """Return the lease on a system as it stands, held or given back."""
+    return SqliteLeases(opened.database, SystemClock()).current(system)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from lamplighter import __version__
 from lamplighter.adapters.clock import SystemClock
 from lamplighter.app import reading
+from lamplighter.app.answering import required
 from lamplighter.app.client import Client
 from lamplighter.app.places import prepare
 from lamplighter.app.views import Status, WorkloadView
@@ -55,9 +56,10 @@ def ensure_maintainer(state: Path, system: str) -> Client:
     """Return a client of the system's maintainer, which is started if there is none.
 
     Raises:
-        OwnedError: one holds the system and does not answer. EnvironmentFault, HeldError: it cannot start.
+        OwnedError: one holds the system and does not answer (`maintainer-silent`), or another command has
+            just started one. EnvironmentFault, HeldError: it cannot start.
     """
-    client = Client(state)
+    client = required(state, system)
     if client.running():
         return client
     prepare(state)

@@ -153,7 +153,7 @@ def status(
         tenancy: the lease.
         head: the ledger's newest entry.
     """
-    holder = _holder(tenancy)
+    holder = holder_of(tenancy)
     ledger = Head(number=head.number, digest=head.digest, wall=head.wall) if head else None
     if seen is None:
         return Status(system=system, live=live, at=now, wall="", holder=holder, ledger=ledger)
@@ -286,7 +286,8 @@ def _source(facts: Facts, name: str, now: Instant) -> SourceView:
     return SourceView(age_s=age_s, silent=True, since=silence.since, why=silence.why)
 
 
-def _holder(tenancy: Tenancy | None) -> Holder | None:
+def holder_of(tenancy: Tenancy | None) -> Holder | None:
+    """Return who holds a lease, None if nobody does."""
     if tenancy is None or not tenancy.held:
         return None
     return Holder(

@@ -1,6 +1,7 @@
 """The way to the supervisor: one connection a request, each with a deadline; started if it is not there."""
 
 import asyncio
+import contextlib
 import os
 import select
 import signal
@@ -34,6 +35,9 @@ ASK_DEADLINE_S = 2.0
 """An answer takes about a millisecond; one that takes this long is taken for silence."""
 START_DEADLINE_S = 10.0
 """A supervisor is there in 0.2 s on an idle machine."""
+START_AGAIN_S = 5.0
+"""For so long after one could not be had, the next wait for it is a short one: many may wait in turn."""
+START_AGAIN_DEADLINE_S = 0.5
 CONNECT_AGAIN_S = 0.02
 PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 """Of the maintainer's environment; the rest may hold secrets, and none of it concerns the supervisor."""
@@ -48,6 +52,19 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Message = TypeVar("Message", bound=msgspec.Struct)
 
 
+def _holder(lock: Path) -> int:
+    """Return the pid of who has the lock's file open: the supervisor alone, since no child inherits it."""
+    try:
+        found = lock.stat()
+    except OSError:
+        return 0
+    for folder in Path("/proc").glob("[0-9]*/fd"):
+        with contextlib.suppress(OSError):  # gone, or another user's
+            if any(os.path.samestat(found, each.stat()) for each in folder.iterdir()):
+                return int(folder.parent.name)
+    return 0
+
+
 class Client:
     """Speaks to the supervisor of one system."""
 
@@ -57,6 +74,7 @@ class Client:
         self._system = system
         self._starting = asyncio.Lock()
         self._ours = False
+        self._missed_at = float("-inf")
 
     @property
     def expected(self) -> bool:
@@ -112,44 +130,46 @@ class Client:
         async with self._starting:
             if await self._answers() and (self._ours or not await self._stepped_down()):
                 return
-            deadline = asyncio.get_running_loop().time() + START_DEADLINE_S
-            while asyncio.get_running_loop().time() < deadline:
-                if not anew and not self.expected:
-                    return
-                await self._start()
-                for _ in range(10):
-                    if await self._answers():
+            now = asyncio.get_running_loop().time
+            again = now() - self._missed_at < START_AGAIN_S
+            deadline = now() + (START_AGAIN_DEADLINE_S if again else START_DEADLINE_S)
+            try:
+                while now() < deadline:
+                    if not anew and not self.expected:
                         return
-                    await asyncio.sleep(CONNECT_AGAIN_S)
+                    await self._start()
+                    for _ in range(10):
+                        if await self._answers():
+                            self._missed_at = float("-inf")
+                            return
+                        await asyncio.sleep(CONNECT_AGAIN_S)
+            except asyncio.CancelledError:
+                self._missed_at = now()
+                raise
+            self._missed_at = now()
             raise self._not_started("it does not answer")
 
     async def end_hung(self) -> int:
-        """Kill a supervisor that takes connections and answers none; its successor adopts all it has.
+        """Kill a supervisor that answers nobody; its successor adopts all it has.
 
         Safe although it may only be slow: no traffic goes through it, and what it accepted is on disk.
-        Whatever else took its socket's place is left alone.
+        It is who listens on the socket, if that is a supervisor; else who holds the lock.
 
         Returns:
-            The pid of what was killed, 0 if no supervisor listens.
+            The pid of what was killed, 0 if there is none.
         """
+        lock = self._state_dir / "supervisor" / "lock"
+        return _killed(await self._listener()) or _killed(await asyncio.to_thread(_holder, lock))
+
+    async def _listener(self) -> int:
+        """Return the pid of who takes connections on the socket, 0 for nobody."""
         try:
             _, writer = await self._connect()
         except OSError:
             return 0
         end: socket.socket = writer.get_extra_info("socket")
         pid, _, _ = struct.unpack("3i", end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        try:
-            handle = os.pidfd_open(pid)
-        except ProcessLookupError:
-            return 0
-        finally:
-            writer.close()
-        try:
-            if not _runs_a_supervisor(pid):
-                return 0
-            signal.pidfd_send_signal(handle, signal.SIGKILL)
-        finally:
-            os.close(handle)
+        writer.close()
         return int(pid)
 
     async def _stepped_down(self) -> bool:
@@ -267,6 +287,23 @@ class Client:
         finally:
             os.close(place)
         return await asyncio.open_unix_connection(sock=end)
+
+
+def _killed(pid: int) -> int:
+    """Kill a process if it is a supervisor; return its pid, 0 if it is not."""
+    try:
+        handle = os.pidfd_open(pid) if pid else -1
+    except ProcessLookupError:
+        return 0
+    if handle < 0:
+        return 0
+    try:
+        if not _runs_a_supervisor(pid):
+            return 0
+        signal.pidfd_send_signal(handle, signal.SIGKILL)
+    finally:
+        os.close(handle)
+    return pid
 
 
 def _runs_a_supervisor(pid: int) -> bool:

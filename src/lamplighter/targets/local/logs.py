@@ -1,7 +1,7 @@
 """What replicas wrote, read from their files: the newest lines, then what is added."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from lamplighter.ports import LogLine
@@ -14,12 +14,15 @@ _TAIL_BYTES = 1 << 20
 _READ_BYTES = 1 << 18
 
 
-async def lines(folder: Path, workload: str, *, follow: bool, tail: int) -> AsyncIterator[LogLine]:
+async def lines(
+    folder: Path, workload: str, mask: Callable[[str], str], *, follow: bool, tail: int
+) -> AsyncIterator[LogLine]:
     """Yield the last `tail` lines of each replica of a workload, then new ones if `follow`.
 
     Args:
         folder: holds a file per replica.
         workload: whose replicas; or one replica's id, or `gateway` or `supervisor`.
+        mask: what each line is shown as.
         follow: go on until closed, with replicas that start later too.
         tail: lines of each, 0 or more.
     """
@@ -27,13 +30,13 @@ async def lines(folder: Path, workload: str, *, follow: bool, tail: int) -> Asyn
     for path in _files(folder, workload):
         places[path] = path.stat().st_size
         for text in _tail(path, tail):
-            yield LogLine(replica=path.stem, stream=STREAM, text=text)
+            yield LogLine(replica=path.stem, stream=STREAM, text=mask(text))
     while follow:
         await asyncio.sleep(LOOK_S)
         for path in _files(folder, workload):
             texts, places[path] = _added(path, places.get(path, 0))
             for text in texts:
-                yield LogLine(replica=path.stem, stream=STREAM, text=text)
+                yield LogLine(replica=path.stem, stream=STREAM, text=mask(text))
 
 
 def _files(folder: Path, workload: str) -> list[Path]:

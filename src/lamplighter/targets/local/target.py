@@ -24,6 +24,7 @@ from lamplighter.targets.local.gateway.statistics import Reading, read
 from lamplighter.targets.local.loads import Loads, with_cpu
 from lamplighter.targets.local.logs import lines
 from lamplighter.targets.local.machine import Usage, machine
+from lamplighter.targets.local.masking import Mask
 from lamplighter.targets.local.missing import missing
 from lamplighter.targets.local.releases.launch import launch
 from lamplighter.targets.local.releases.store import ReleaseStore
@@ -109,7 +110,7 @@ class LocalTarget:
             self._hear(HEALTH, now, "")
             self._hear(TRAFFIC, now, "")
             return None
-        reading, fault = None, observed.gateway.fault if observed else ""
+        reading, fault = None, await _gateway_fault(observed)
         try:
             reading = await asyncio.to_thread(read, self._state_dir / "gateway", READ_DEADLINE_S)
             fault = ""
@@ -281,8 +282,12 @@ class LocalTarget:
             await asyncio.sleep(_HINT_AGAIN_S / 10)
 
     def logs(self, workload: str, *, follow: bool, tail: int) -> AsyncIterator[LogLine]:
-        """Yield the last `tail` lines of each replica of a workload, then new ones if `follow`."""
-        return lines(self._state_dir / "logs", workload, follow=follow, tail=tail)
+        """Yield the last `tail` lines of each replica of a workload, then new ones if `follow`.
+
+        Secret values that the replicas were given are masked.
+        """
+        mask = Mask(self._releases, self._secrets)
+        return lines(self._state_dir / "logs", workload, mask, follow=follow, tail=tail)
 
     async def hints(self) -> AsyncIterator[str]:
         """Yield the subject of each change; keeps a supervisor running as long as it is iterated.
@@ -313,6 +318,15 @@ class LocalTarget:
 
 
 _NOTHING = protocol.Observed(now=0.0, pid=0, token=0)
+
+
+async def _gateway_fault(observed: protocol.Observed | None) -> str:
+    """Return why the gateway is down, if it is; with who has its port, if that is why."""
+    if observed is None or not observed.gateway.fault or observed.gateway.pid is not None:
+        return observed.gateway.fault if observed else ""
+    owner = await asyncio.to_thread(environment.port_owner, observed.gateway.port)
+    held = f"; its port is held by process {owner.pid} ({owner.command})" if owner else ""
+    return f"{observed.gateway.fault}{held}"
 
 
 def _refusal(kind: str, subject: str, message: str) -> Finding:

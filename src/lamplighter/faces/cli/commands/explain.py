@@ -2,7 +2,7 @@
 
 import argparse
 
-from lamplighter.app.client import Client
+from lamplighter.app.answering import reached
 from lamplighter.app.reading import explanation_from_stores
 from lamplighter.faces.cli import chosen
 from lamplighter.faces.cli.render.ledger import explanation_text
@@ -12,9 +12,9 @@ from lamplighter.model.errors import UnreachableError
 
 def run(asked: argparse.Namespace) -> int:
     """Explain one action."""
-    _, state = chosen.system(asked)
+    name, state = chosen.system(asked)
     try:
-        found = Client(state).explanation(asked.action)
+        found = reached(state, name).explanation(asked.action)
     except UnreachableError:
         found = explanation_from_stores(state, asked.action)
     if asked.json:

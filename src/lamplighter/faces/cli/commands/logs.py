@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
-from lamplighter.app.client import Client
+from lamplighter.app.answering import reached
 from lamplighter.app.reading import remembered
 from lamplighter.app.wiring import local_target
 from lamplighter.faces.cli import chosen
@@ -27,9 +27,8 @@ def run(asked: argparse.Namespace) -> int:
 
 
 def _lines(asked: argparse.Namespace, name: str, state: Path) -> Iterator[LogLine]:
-    client = Client(state)
     try:
-        yield from client.logs(asked.name, follow=asked.follow, tail=asked.tail)
+        yield from reached(state, name).logs(asked.name, follow=asked.follow, tail=asked.tail)
     except UnreachableError:
         if asked.follow:
             raise

@@ -2,7 +2,7 @@
 
 import argparse
 
-from lamplighter.app.client import Client
+from lamplighter.app.answering import reached
 from lamplighter.app.reading import status_from_stores
 from lamplighter.faces.cli import chosen
 from lamplighter.faces.cli.render.output import print_json
@@ -14,7 +14,7 @@ def run(asked: argparse.Namespace) -> int:
     """Show the status; 5 where the loop holds because nothing can be recorded."""
     name, state = chosen.system(asked)
     try:
-        found = Client(state).status()
+        found = reached(state, name).status()
     except UnreachableError:
         found = status_from_stores(state, name)
     if asked.json:

@@ -2,7 +2,7 @@
 
 from lamplighter.app.views import Status, WorkloadView
 from lamplighter.faces.cli.render.paint import columns, known, paint, seconds, size
-from lamplighter.model.facts import Phase, Replica
+from lamplighter.model.facts import Exit, Phase, Replica
 from lamplighter.planning import describe
 
 
@@ -22,9 +22,18 @@ def _standing(status: Status) -> str:
         return "is down"
     if status.stopping:
         return "is going down"
+    holder = status.holder
+    if not status.live and holder is not None and holder.standing in ("alive", "stopped"):
+        how = "is stopped" if holder.standing == "stopped" else "does not answer"
+        told = f"is held by pid {holder.pid} since {holder.since}, which {how}: nothing is repaired"
+        mend = (
+            f"kill -CONT {holder.pid}"
+            if holder.standing == "stopped"
+            else f"kill -KILL {holder.pid}; lamp up"
+        )
+        return paint(f"{told}   {mend}", "red")
     if not status.live:
         return paint("runs without a maintainer: nothing is repaired until `lamp up`", "yellow")
-    holder = status.holder
     return f"maintained by pid {holder.pid} since {holder.since}" if holder else "maintained"
 
 
@@ -76,11 +85,16 @@ def _replica(replica: Replica, now: float) -> list[str]:
 
 def _state(replica: Replica) -> str:
     if replica.phase is Phase.EXITED and replica.exit is not None:
-        how = f"signal {replica.exit.signal}" if replica.exit.signal else f"code {replica.exit.code}"
-        return f"exited ({how})"
+        return f"exited ({_how(replica.exit)})"
     if replica.phase in (Phase.STARTING, Phase.RUNNING):
         return {True: "ready", False: "not ready", None: "unknown"}[replica.ready]
     return replica.phase.value
+
+
+def _how(end: Exit) -> str:
+    if end.signal is not None:
+        return f"signal {end.signal}"
+    return "how is not known" if end.code is None else f"code {end.code}"
 
 
 def _attention(status: Status) -> list[str]:

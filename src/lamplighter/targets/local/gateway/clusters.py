@@ -133,11 +133,13 @@ def _health_check(check: Check) -> Json:
 def _outliers() -> Json:
     """Eject a replica that passes its checks and fails its requests; never more than half of them."""
     return {
-        "split_external_local_origin_errors": True,
+        # Answers of 500 and above five in a row, or three that were cut, did not come in time, or were 502
+        # to 504. (With Envoy's split of errors those in time would hardly ever be a row: each connection
+        # to a replica that hangs ends it.)
         "consecutive_5xx": 5,
-        "consecutive_local_origin_failure": 3,
+        "consecutive_gateway_failure": 3,
+        "enforcing_consecutive_gateway_failure": 100,
         "enforcing_success_rate": 0,
-        "enforcing_local_origin_success_rate": 0,
         "max_ejection_percent": 50,
         "interval": "1s",
         "base_ejection_time": "5s",

@@ -6,6 +6,7 @@ a newer version keeps its state with 5.
 """
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import resource
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from lamplighter.targets.local.supervisor import lineage
 from lamplighter.targets.local.supervisor.core import Supervisor
 from lamplighter.targets.local.supervisor.server import SOCKET, bind, serve
 from lamplighter.targets.local.supervisor.state import NewerStateError, StateFile
@@ -52,8 +54,9 @@ def main() -> int:
 
 
 def _detach(folder: Path) -> None:
-    """Leave the caller's session, folder and streams; let children open as many files as they may."""
+    """Leave the caller's session, lineage, folder and streams; let children open as many files as may be."""
     os.setsid()
+    lineage.leave()
     os.chdir("/")
     log = os.open(
         folder / "logs" / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
@@ -74,35 +77,47 @@ async def _supervise(folder: Path, system: str, lock: int) -> None:
     async with asyncio.TaskGroup() as tasks:
         supervisor = Supervisor(folder, system, tasks, _say)
         supervisor.start()
-        server = await serve(supervisor, bind(folder / "supervisor"))
-        looking = tasks.create_task(_end_without(folder / "supervisor" / "lock", lock))
+        servers = [await serve(supervisor, bind(folder / "supervisor"))]
+        found = _stay_found(folder / "supervisor", lock, supervisor, servers)
+        beside = [tasks.create_task(each) for each in (found, supervisor.look_after_gateway())]
         ends = [tasks.create_task(each.wait()) for each in (told_to_go, supervisor.dismantled)]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        server.close()
+        for each in servers:
+            each.close()
         (folder / "supervisor" / SOCKET).unlink(missing_ok=True)
         if told_to_go.is_set():
             supervisor.leave()
             _say("supervisor-ended", because="signal")  # what it started goes on, and is adopted
             os._exit(0)
-        for each in (*ends, looking):
-            each.cancel()
+        for task in (*ends, *beside):
+            task.cancel()
 
 
-async def _end_without(path: Path, lock: int) -> None:
-    """End when the state folder is deleted: a successor takes a lock of its own there, and would be a second.
+async def _stay_found(folder: Path, lock: int, supervisor: Supervisor, servers: list[asyncio.Server]) -> None:
+    """See every other second that lock and socket are still where others look for them.
 
-    What was started goes on and is adopted.
+    1. The lock is gone, deleted with its folder: end, since a successor takes a lock of its own there and
+       would be a second. What was started goes on and is adopted.
+    2. The socket alone is gone: listen anew. Nobody could reach this supervisor, nor succeed it.
     """
     own = os.fstat(lock).st_ino
     while True:
         await asyncio.sleep(_LOOK_S)
-        try:
-            there = os.stat(path).st_ino == own  # noqa: PTH116 - a look at a local file, every other second
-        except OSError:
-            there = False
-        if not there:
+        if _inode(folder / "lock") != own:
             _say("supervisor-ended", because="its folder was deleted")
             os._exit(0)
+        if not supervisor.dismantled.is_set() and not _inode(folder / SOCKET):
+            _say("socket-gone", because="deleted")
+            with contextlib.suppress(OSError):  # a full disk: looked at again
+                servers.append(await serve(supervisor, bind(folder)))
+
+
+def _inode(path: Path) -> int:
+    """Return the number of a file, 0 if it is not there."""
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return 0
 
 
 def _say(event: str, **context: object) -> None:

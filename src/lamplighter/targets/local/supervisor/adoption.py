@@ -8,6 +8,7 @@ import time
 from typing import NamedTuple
 
 from lamplighter.targets.local.supervisor.children import Children
+from lamplighter.targets.local.supervisor.lineage import lineage
 from lamplighter.targets.local.supervisor.ports import Ports
 from lamplighter.targets.local.supervisor.processes import Identity, Marked, boot_id, marked, started_at
 from lamplighter.targets.local.supervisor.state import Replica, State
@@ -27,7 +28,8 @@ def take_up(state: State, site: str, children: Children, ports: Ports) -> Found:
     2. A replica that was intended and never recorded as started is adopted if a process carries its marks.
     3. Any other recorded replica is gone: nobody knows how it ended.
     4. A process that carries marks of no recorded replica gets a record from its marks.
-    5. What is left carries marks of replicas that are gone, and is returned.
+    5. What is left carries marks of replicas that are gone, and is returned; so is what has emptied its
+       environment and is known by its lineage alone.
     """
     alive = marked(site)
     if state.boot != boot_id():
@@ -40,7 +42,7 @@ def take_up(state: State, site: str, children: Children, ports: Ports) -> Found:
     for replica in state.replicas.values():
         if replica.phase != "exited":
             ports.claim(replica.id, replica.port)
-    return Found(left=_left(alive, state), gateways=_gateways(alive, state))
+    return Found(left=_left(alive, state, site), gateways=_gateways(alive, state))
 
 
 def gone(replica: Replica, cause: str) -> None:
@@ -67,17 +69,15 @@ def _settle(replica: Replica, alive: list[Marked], children: Children) -> None:
         return
     mine = [each for each in alive if each.leads and each.marks.get("LAMP_REPLICA") == replica.id]
     for each in mine[:1]:
-        identity = Identity(each.pid, each.started, boot_id())
-        if children.adopt(replica.id, identity):
-            replica.identity, replica.phase = identity, "running"
+        if children.adopt(replica.id, each.identity):
+            replica.identity, replica.phase = each.identity, "running"
             return
     gone(replica, "the supervisor ended before it was started")
 
 
 def _record(process: Marked, state: State, children: Children) -> None:
-    identity = Identity(process.pid, process.started, boot_id())
     marks = process.marks
-    if children.adopt(marks["LAMP_REPLICA"], identity):
+    if children.adopt(marks["LAMP_REPLICA"], process.identity):
         state.replicas[marks["LAMP_REPLICA"]] = Replica(
             id=marks["LAMP_REPLICA"],
             workload=marks["LAMP_WORKLOAD"],
@@ -85,7 +85,7 @@ def _record(process: Marked, state: State, children: Children) -> None:
             port=int(marks["PORT"]),
             started_at=started_at(process.started),
             phase="running",
-            identity=identity,
+            identity=process.identity,
         )
 
 
@@ -94,17 +94,16 @@ def _is_replica(process: Marked) -> bool:
     return all(process.marks.get(name) for name in needed) and process.marks["PORT"].isdigit()
 
 
-def _left(alive: list[Marked], state: State) -> dict[str, list[Identity]]:
+def _left(alive: list[Marked], state: State, site: str) -> dict[str, list[Identity]]:
+    live = {each.id: lineage(site, each.id) for each in state.replicas.values() if each.phase != "exited"}
     left: dict[str, list[Identity]] = {}
     for each in alive:
-        replica = state.replicas.get(each.marks.get("LAMP_REPLICA", ""))
-        if "LAMP_REPLICA" in each.marks and (replica is None or replica.phase == "exited"):
-            left.setdefault(each.marks["LAMP_REPLICA"], []).append(
-                Identity(each.pid, each.started, boot_id())
-            )
+        replica = each.marks.get("LAMP_REPLICA", "")
+        if (replica and replica not in live) or (each.lineage and each.lineage not in live.values()):
+            left.setdefault(replica, []).append(each.identity)
     return left
 
 
 def _gateways(alive: list[Marked], state: State) -> list[Identity]:
-    found = [Identity(each.pid, each.started, boot_id()) for each in alive if "LAMP_GATEWAY" in each.marks]
+    found = [each.identity for each in alive if "LAMP_GATEWAY" in each.marks]
     return sorted(found, key=lambda each: each != state.gateway)

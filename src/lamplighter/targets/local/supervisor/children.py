@@ -1,7 +1,7 @@
 """The supervisor's children, its own and adopted ones: started, watched, signalled, reaped.
 
 A pidfd in the event loop tells of an exit at once and costs nothing until then. It works for adopted
-processes too, whose exit status their real parent has.
+processes too; how those ended is the kernel's to tell, and not every kernel does.
 """
 
 import asyncio
@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lamplighter.targets.local.supervisor.logs import open_log
-from lamplighter.targets.local.supervisor.processes import Identity, identify, open_live
+from lamplighter.targets.local.supervisor.processes import Identity, exit_status, identify, open_live
 
 
 class Ended(NamedTuple):
-    """How a child ended: exit code or signal; both None for an adopted one."""
+    """How a child ended: exit code or signal; both None for an adopted one of which it is not known."""
 
     code: int | None = None
     signal: int | None = None
@@ -124,7 +124,8 @@ class Children:
 def _status(child: _Child) -> Ended:
     """Look at the status without reaping, so that the pid is not given to another yet."""
     if child.started is None:
-        return Ended()
+        code = exit_status(child.pidfd, child.identity.pid)
+        return Ended() if code is None else Ended(code=code) if code >= 0 else Ended(signal=-code)
     found = os.waitid(os.P_PIDFD, child.pidfd, os.WEXITED | os.WNOWAIT | os.WNOHANG)
     if found is None:
         return Ended()

@@ -22,6 +22,7 @@ from lamplighter.targets.local.supervisor.adoption import gone, take_up
 from lamplighter.targets.local.supervisor.children import Children, Ended
 from lamplighter.targets.local.supervisor.endings import Endings
 from lamplighter.targets.local.supervisor.keeping import Keeping, Say
+from lamplighter.targets.local.supervisor.lineage import carried
 from lamplighter.targets.local.supervisor.logs import cut_large, drop_old
 from lamplighter.targets.local.supervisor.ports import Ports, can_listen
 from lamplighter.targets.local.supervisor.processes import Identity, family, marked, send, started_at
@@ -49,6 +50,7 @@ from lamplighter.targets.local.supervisor.state import FORM, Replica
 
 LOG_LOOK_S = 1.0
 """Between two looks at the size of the logs; what is written in this time is what a log may exceed."""
+UNTOLD = "an earlier supervisor started it, and this kernel does not tell others how it ended"
 _PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
 
 
@@ -77,7 +79,7 @@ class Supervisor:
         passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         log = folder / "logs" / "gateway.log"
         self._gateway = Gateway(folder / "gateway", log, passed | marks, self._children)
-        self._gateway.on_change(self._gateway_changed)
+        self._gateway.on_change(self._gateway_changed, self._gateway_lost)
         self._endings = Endings(self._site, self._children, self._gateway.in_flight, self._changed)
         self._watchers: set[Callable[[str], None]] = set()
 
@@ -85,6 +87,8 @@ class Supervisor:
 
     def start(self) -> None:
         """Take up what an earlier supervisor left, and go on with what it was doing."""
+        if swept := room.sweep():
+            self._say("gateway-folders-swept", folders=swept)
         found = take_up(self._state, self._site, self._children, self._ports)
         self._adopt_gateway(found.gateways)
         live = [each for each in self._state.replicas.values() if each.phase != "exited"]
@@ -112,6 +116,10 @@ class Supervisor:
     def leave(self) -> None:
         """Keep everything that is known for a successor, which goes on with all of it."""
         self._kept.save()
+
+    async def look_after_gateway(self) -> None:
+        """See to it that the gateway serves, for as long as this is not cancelled."""
+        await self._guarded(self._gateway.watched())
 
     # --- requests
 
@@ -225,7 +233,8 @@ class Supervisor:
         env = {**self._urls(), **start.env, **self._marks(start), "PORT": str(start.port)}
         log = self._folder / "logs" / f"{start.id}.log"
         try:
-            replica.identity = self._children.spawn(start.id, start.argv, Path(start.cwd), env, log)
+            with carried(self._site, start.id):
+                replica.identity = self._children.spawn(start.id, start.argv, Path(start.cwd), env, log)
             replica.phase = "running"
         except (OSError, ValueError) as error:
             gone(replica, f"it could not be started: {error}")
@@ -268,8 +277,11 @@ class Supervisor:
         """End every replica and all that it left, then the gateway; drop every record but the fence."""
         live = [each for each in self._state.replicas.values() if each.phase != "exited"]
         await asyncio.gather(*(self._endings.end(each, grace_s) for each in live))
-        left = {each.marks["LAMP_REPLICA"] for each in marked(self._site) if "LAMP_REPLICA" in each.marks}
-        await asyncio.gather(*(self._endings.sweep(each, family(self._site, each)) for each in left))
+        left: dict[str, list[Identity]] = {}
+        for each in marked(self._site):
+            if "LAMP_REPLICA" in each.marks or each.lineage:
+                left.setdefault(each.marks.get("LAMP_REPLICA", ""), []).append(each.identity)
+        await asyncio.gather(*(self._endings.sweep(name, found) for name, found in left.items()))
         await self._gateway.stop()
         room.leave(self._folder / "gateway", self._folder / "logs")
         self._kept.drop()  # the socket with it: from here on there is nothing of this system
@@ -281,13 +293,15 @@ class Supervisor:
     def _exited(self, key: str, ended: Ended) -> None:
         """Take a replica that ended out of the gateway at once, then see to what it left behind."""
         if key == GATEWAY:
-            self._say("gateway-ended", code=ended.code, signal=ended.signal)
             self._gateway.ended(ended)
+            self._say("gateway-ended", code=ended.code, signal=ended.signal, because=self._gateway.fault)
             return
         replica = self._state.replicas[key]
         session = replica.identity.pid if replica.identity else 0
         replica.phase, replica.exited_at = "exited", time.monotonic()
         replica.code, replica.signal = ended.code, ended.signal
+        if ended == Ended():
+            replica.cause = UNTOLD
         self._route()
         self._hint(key)
         self._say("replica-exited", replica=key, code=ended.code, signal=ended.signal)
@@ -302,6 +316,11 @@ class Supervisor:
         self._state.gateway, self._state.gateway_since = self._gateway.identity, self._gateway.since
         self._kept.save_soon()
         self._hint(GATEWAY)
+
+    def _gateway_lost(self) -> None:
+        """Give the gateway a folder and all its files again."""
+        self._kept.write("gateway-not-written", lambda: room.enter(self._folder / "gateway", self._site))
+        self._route()
 
     def _changed(self) -> None:
         self._route()

@@ -73,7 +73,10 @@ class Endings:
         await self._children.gone(replica.id, _KILLED_WITHIN_S)
 
     async def sweep(self, replica_id: str, left: list[Identity]) -> None:
-        """End what a replica that is gone left behind: `left`, and all that carries its marks."""
+        """End what a replica that is gone left behind: `left`, and all that carries its marks.
+
+        An empty id stands for a replica that is not known any more; then it is `left` alone.
+        """
         send(left, SIGTERM)
         started = time.monotonic()
         while left := self._remaining(replica_id, left):
@@ -85,4 +88,5 @@ class Endings:
 
     def _remaining(self, replica_id: str, left: list[Identity]) -> list[Identity]:
         still = {each for each in left if identify(each.pid) == each}
-        return sorted(still | set(family(self._site, replica_id)), key=lambda each: each.pid)
+        marked = set(family(self._site, replica_id)) if replica_id else set()
+        return sorted(still | marked, key=lambda each: each.pid)

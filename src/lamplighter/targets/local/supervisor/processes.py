@@ -5,9 +5,11 @@ first and the start time compared after, so that what was compared is what the d
 """
 
 import contextlib
+import fcntl
 import os
 import select
 import signal
+import struct
 import time
 from collections.abc import Iterable
 from functools import cache
@@ -15,9 +17,15 @@ from pathlib import Path
 
 import msgspec
 
+from lamplighter.targets.local.supervisor.lineage import is_of_site, lineage, mark_in
+
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-_STATE, _SESSION, _STARTED = 0, 3, 19
+_STATE, _SESSION, _USER_TICKS, _SYSTEM_TICKS, _STARTED, _EXIT_CODE = 0, 3, 11, 12, 19, 49
 """Fields of /proc/<pid>/stat, counted from the one after the name (proc(5) counts from 1, so less 3)."""
+_GET_INFO = 3 << 30 | 64 << 16 | 0xFF << 8 | 11
+_INFO_EXIT = 1 << 3
+_INFO_BYTES, _INFO_CODE_AT = 64, 60
+"""PIDFD_GET_INFO of linux/pidfd.h, its first published form; PIDFD_INFO_EXIT is there since Linux 6.15."""
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -29,12 +37,21 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class Marked(msgspec.Struct, frozen=True):
-    """A process that carries our marks in its environment. `leads`: it leads its session."""
+    """A process that carries our marks in its environment. `leads`: it leads its session.
+
+    `lineage`: one that has emptied its environment, known by its limits alone; else 0.
+    """
 
     pid: int
     started: int
     leads: bool
     marks: dict[str, str]
+    lineage: int = 0
+
+    @property
+    def identity(self) -> Identity:
+        """Who it is."""
+        return Identity(self.pid, self.started, boot_id())
 
 
 @cache
@@ -70,19 +87,36 @@ def ended(pidfd: int) -> bool:
     return bool(poll.poll(0))
 
 
+def exit_status(pidfd: int, pid: int) -> int | None:
+    """Return the exit code of a process that ended and is not our child, negative for a signal.
+
+    Known from Linux 6.15 on; before, only as long as its parent has not reaped it. Else None.
+    """
+    status = _zombie_status(pid)
+    if status is None:
+        status = _reaped_status(pidfd)
+    return None if status is None else os.waitstatus_to_exitcode(status)
+
+
+def used_ticks(pid: int) -> tuple[str, int] | None:
+    """Return a process's state and the processor time of all its threads in ticks; None if it is gone."""
+    fields = _stat(pid)
+    return None if fields is None else (fields[_STATE], int(fields[_USER_TICKS]) + int(fields[_SYSTEM_TICKS]))
+
+
 def started_at(ticks: int) -> float:
     """Convert a start time in ticks since boot to CLOCK_MONOTONIC seconds."""
     return ticks / TICKS_PER_S - time.clock_gettime(time.CLOCK_BOOTTIME) + time.monotonic()
 
 
 def marked(site: str) -> list[Marked]:
-    """Return all live processes whose environment names this site, oldest first."""
+    """Return all live processes that carry a mark of this site, oldest first."""
     found = [each for pid in _pids() if (each := _marks(pid, site)) is not None]
     return sorted(found, key=lambda each: (each.started, each.pid))
 
 
 def family(site: str, replica: str, session: int = 0) -> list[Identity]:
-    """Return a replica's live processes: those that carry its marks, and the members of its session.
+    """Return a replica's live processes: those that carry a mark of it, and the members of its session.
 
     Pass a session only while its leader cannot have been replaced (it lives, or is not reaped yet).
     """
@@ -123,19 +157,23 @@ def _session(pid: int) -> int:
 
 def _is_of(pid: int, site: str, replica: str) -> bool:
     marks = _environment(pid)
-    return f"LAMP_SITE={site}".encode() in marks and f"LAMP_REPLICA={replica}".encode() in marks
+    if f"LAMP_SITE={site}".encode() in marks:
+        return f"LAMP_REPLICA={replica}".encode() in marks
+    return _lineage(pid) == lineage(site, replica)
 
 
 def _marks(pid: int, site: str) -> Marked | None:
     entries = _environment(pid)
-    if f"LAMP_SITE={site}".encode() not in entries:
+    ours = f"LAMP_SITE={site}".encode() in entries
+    mark = 0 if ours else _lineage(pid)
+    if not ours and not is_of_site(mark, site):
         return None
     fields = _stat(pid)
     if fields is None or fields[_STATE] in "ZX":
         return None
-    pairs = (entry.decode(errors="replace").partition("=") for entry in entries)
+    pairs = (entry.decode(errors="replace").partition("=") for entry in entries if ours)
     marks = {name: value for name, _, value in pairs if name.startswith("LAMP_") or name == "PORT"}
-    return Marked(pid, int(fields[_STARTED]), int(fields[_SESSION]) == pid, marks)
+    return Marked(pid, int(fields[_STARTED]), int(fields[_SESSION]) == pid, marks, mark)
 
 
 def _environment(pid: int) -> list[bytes]:
@@ -144,6 +182,32 @@ def _environment(pid: int) -> list[bytes]:
         return _read(f"/proc/{pid}/environ").split(b"\0")
     except OSError:
         return []
+
+
+def _lineage(pid: int) -> int:
+    """Return the mark in a process's limits, 0 for none, or if it is not ours to signal."""
+    try:
+        if os.stat(f"/proc/{pid}").st_uid != os.geteuid():  # noqa: PTH116 - a third of the cost of a Path
+            return 0
+        return mark_in(_read(f"/proc/{pid}/limits"))
+    except OSError:
+        return 0
+
+
+def _reaped_status(pidfd: int) -> int | None:
+    info = bytearray(_INFO_BYTES)
+    struct.pack_into("=Q", info, 0, _INFO_EXIT)
+    try:
+        fcntl.ioctl(pidfd, _GET_INFO, info)
+    except OSError:
+        return None  # an older kernel
+    told = struct.unpack_from("=Q", info)[0] & _INFO_EXIT
+    return int(struct.unpack_from("=i", info, _INFO_CODE_AT)[0]) if told else None
+
+
+def _zombie_status(pid: int) -> int | None:
+    fields = _stat(pid)
+    return int(fields[_EXIT_CODE]) if fields is not None and fields[_STATE] == "Z" else None
 
 
 def _read(path: str) -> bytes:

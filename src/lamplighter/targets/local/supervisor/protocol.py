@@ -99,7 +99,7 @@ Phase = Literal["intended", "running", "draining", "ending", "exited"]
 
 
 class SeenReplica(msgspec.Struct, frozen=True, kw_only=True):
-    """A replica as the supervisor knows it. `exited` is proven; code and signal only for own children."""
+    """A replica as the supervisor knows it. `exited` is proven; how it ended may not be known."""
 
     id: str
     workload: str

@@ -16,6 +16,7 @@ from lamplighter.targets.local.supervisor.children import Children, Ended
 from lamplighter.targets.local.supervisor.ports import can_listen
 from lamplighter.targets.local.supervisor.processes import Identity
 from lamplighter.targets.local.supervisor.protocol import SeenGateway
+from lamplighter.targets.local.supervisor.pulse import EVERY_S, Pulse
 
 KEY = "gateway"
 """Its key among the children and its name in hints; no replica has it, since theirs end in a number."""
@@ -24,6 +25,8 @@ BACKOFF_FIRST_S, BACKOFF_LAST_S = 0.05, 2.0
 """Between an end and the next start: short enough to be back within a second, doubled while it helps not."""
 STEADY_S = 1.0
 """A gateway that has run for this long had come up: the next start gets the shortest back-off again."""
+MISSING_LOOKS = 3
+"""Looks in a row that must find its files missing; a start takes less than that to make its socket."""
 _STOP_S = 3.0
 _LAST_WORDS_BYTES = 2048
 _IN_FLIGHT_DEADLINE_S = 1.0
@@ -54,11 +57,13 @@ class Gateway:
         self._bootstrap = ""
         self._again: asyncio.TimerHandle | None = None
         self._asked: asyncio.Future[dict[str, int] | None] | None = None
+        self._stuck = ""
         self._changed: Callable[[], None] = lambda: None
+        self._lost: Callable[[], None] = lambda: None
 
-    def on_change(self, changed: Callable[[], None]) -> None:
-        """Set what is called when its process came or went."""
-        self._changed = changed
+    def on_change(self, changed: Callable[[], None], lost: Callable[[], None]) -> None:
+        """Set what is called when its process came or went, and when its files were deleted."""
+        self._changed, self._lost = changed, lost
 
     def adopt(self, identity: Identity, since: float) -> bool:
         """Take up the process that an earlier supervisor started, if it still lives."""
@@ -118,12 +123,40 @@ class Gateway:
         """Note that its process is gone, and have another started."""
         lived_s = time.monotonic() - self.since
         self.identity = None
-        self.fault = f"the gateway ended ({_words(ended)}): {failure(_end(self._log)).message}"
+        why = self._stuck or failure(_end(self._log)).message
+        self.fault, self._stuck = f"the gateway ended ({_words(ended)}): {why}", ""
         self._backoff_s = BACKOFF_FIRST_S if lived_s > STEADY_S else self._backoff_s
         self._children.release(KEY)
         self._start_soon(self._backoff_s)
         self._backoff_s = min(max(self._backoff_s * 2, BACKOFF_FIRST_S), BACKOFF_LAST_S)
         self._changed()
+
+    async def watched(self) -> None:
+        """End it whenever it lives and is of no use, so that another is started; does not return.
+
+        1. It serves nobody: see `Pulse`.
+        2. Its files or its admin socket were deleted under it (cleaners of /dev/shm do that): it can
+           neither be told of changes nor asked any more, and nothing but a new start gives it that back.
+
+        One that has just started is given time: what was found of it before does not count.
+        """
+        pulse, missing = Pulse(0), 0
+        while True:
+            await asyncio.sleep(EVERY_S)
+            pid, port = self.identity.pid if self.identity else 0, self.seen().internal_port
+            if pulse.pid != pid or not port:
+                pulse, missing = Pulse(pid), 0
+                continue
+            self._stuck = await pulse.silent(port)
+            missing = 0 if self._has_files() else missing + 1
+            if missing and missing % MISSING_LOOKS == 0:
+                self._stuck = "its files had been deleted"
+                self._lost()
+            if self._stuck and pid:
+                self._children.signal(KEY, SIGKILL if missing == 0 else SIGTERM)
+
+    def _has_files(self) -> bool:
+        return all((self._folder / each).exists() for each in (BOOTSTRAP, ADMIN_SOCKET))
 
     async def stop(self) -> None:
         """End it for good."""
