@@ -100,7 +100,8 @@ def replay(
 
     Starts at the nearest place before `first` that the recording holds a history for. After a gap (passes
     that could not be recorded) it takes up the history that the recording holds after it; and so it does
-    after a pass that came out otherwise, since the recorded world went on from what was decided then.
+    where another version took over, and after a pass that came out otherwise, since the recorded world went
+    on from what was decided then.
 
     Raises:
         UserError: there is nothing recorded (`nothing-recorded`).
@@ -108,11 +109,11 @@ def replay(
     expected, version = 0, __version__
     for recorded, before, result in rerun(recordings, step, first, last):
         gap, expected = bool(expected) and recorded.number != expected, recorded.number + 1
-        version = recorded.version or version
+        earlier, version = version, recorded.version or version
         if recorded.number < first:
             continue
         inputs, was = recorded.inputs, recorded.result
-        noted = recorded.before if version == __version__ else None
+        noted = recorded.before if earlier == version == __version__ else None
         yield Replayed(
             number=recorded.number,
             at=inputs.now,
@@ -193,14 +194,20 @@ def number_at(recordings: Starts, wall_s: float) -> int:
 def rerun(
     recordings: Recordings, step: Step, first: int, last: int | None
 ) -> Iterator[tuple[Recorded, History, Result]]:
-    """Yield each pass from the nearest start on, with the history before it and its result made again."""
+    """Yield each pass from the nearest start on, with the history before it and its result made again.
+
+    Where another version took over, its history is taken up: it went on from what the one before remembered.
+    """
     start = recordings.start(first)
     if start is None:
         raise UserError("nothing is recorded yet", code="nothing-recorded", mend="run `lamp up` first")
     expected, history = start
+    version = ""
     for recorded in recordings.passes(first=expected, last=last):
-        if recorded.number != expected and recorded.before is not None:
+        succeeded = version not in ("", recorded.version or version)
+        if recorded.before is not None and (succeeded or recorded.number != expected):
             history = recorded.before
+        version = recorded.version or version
         before = history
         history, result = decide(step, history, recorded.inputs)
         expected = recorded.number + 1

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from tests.unit.engine_io.worlds import ListTarget, allow, system, toy_step
 
+from lamplighter import __version__
 from lamplighter.adapters.clock import VirtualClock
 from lamplighter.adapters.ledger import SqliteLedger
 from lamplighter.adapters.recordings import SqliteRecordings
@@ -214,8 +215,14 @@ def test_another_versions_history_is_not_compared(
     ledger: SqliteLedger, recordings: SqliteRecordings, clock: VirtualClock
 ) -> None:
     """A group that another version recorded is told as such; what it remembered may have another form."""
-    run(ledger, recordings, clock, 5)
-    recordings.begin(recordings.newest + 1, "0.0.1")
-    run(ledger, recordings, clock, 5)
-    whole = report(replay(recordings, toy_step))
-    assert ((), True) == (whole.history_differs, "0.0.1" in whole.versions)
+    for version in ("0.0.1", __version__):
+        recordings.begin(recordings.newest + 1, version)
+        run(ledger, recordings, clock, 5)
+
+    def forgetful_step(history: History, inputs: Inputs) -> tuple[History, Result]:
+        """Remember nothing of what only the earlier version kept."""
+        after, result = toy_step(history, inputs)
+        return msgspec.structs.replace(after, acts=0), result
+
+    whole = report(replay(recordings, forgetful_step, last=6))
+    assert ((), ("0.0.1", __version__)) == (whole.history_differs, whole.versions)
