@@ -44,8 +44,8 @@ def outline(plan: Plan) -> Outline:
         rows=tuple(_row(number, each) for number, each in enumerate(plan.steps, 1)),
         lowest=_lowest(plan),
         lasts_s=max((each.at_s for each in plan.steps), default=0.0),
-        missing=tuple(_missing(each) for each in plan.missing),
-        risks=tuple(f"{each.severity}: {each.subject}: {each.message}" for each in plan.risks),
+        missing=tuple(_placed(each) for each in plan.missing),
+        risks=tuple(f"{each.severity}: {_placed(each)}" for each in plan.risks),
     )
 
 
@@ -110,6 +110,6 @@ def _lowest(plan: Plan) -> dict[str, int]:
     return dict(sorted(least.items()))
 
 
-def _missing(finding: Finding) -> str:
+def _placed(finding: Finding) -> str:
     place = f"{finding.evidence.looked_at[0]}  " if finding.evidence.looked_at else ""
     return f"{place}{finding.subject}: {finding.message}"

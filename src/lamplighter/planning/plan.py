@@ -21,7 +21,7 @@ from lamplighter.model.value import Instant, digest
 from lamplighter.planning.basis import basis
 from lamplighter.planning.missing import placed, possible
 from lamplighter.planning.preview import capacity, effect, settled
-from lamplighter.planning.risks import Ground, risks
+from lamplighter.planning.risks import Ground, placed_risks, risks
 
 Pass = Callable[[History, Inputs], tuple[History, Result]]
 """The loop's step: history and inputs in, new history and result out. Pure."""
@@ -31,6 +31,8 @@ STEPS_MAX = 200
 QUIET_PASSES = 3
 """So many passes that decide nothing, with nothing on its way: all has settled."""
 PASS_S = 1.0
+STUCK = ("rollout-has-no-room",)
+"""Findings that, where the preview ends with them, mean that what was asked for does not come about."""
 
 
 def plan(
@@ -68,7 +70,10 @@ def plan(
         basis=basis(inputs.facts, history),
         steps=tuple(preview.steps),
         missing=placed(left_out, places),
-        risks=risks(ground, preview.steps, cut_short=preview.cut_short),
+        risks=(
+            *placed_risks(preview.stuck, places),
+            *risks(ground, preview.steps, cut_short=preview.cut_short),
+        ),
         releases=releases[-1] if releases else {},
     )
 
@@ -94,6 +99,7 @@ class _Preview:
     def __init__(self, step: Pass, history: History, inputs: Inputs) -> None:
         self.steps: list[Step] = []
         self.cut_short = False
+        self.stuck: tuple[Finding, ...] = ()
         self._step = step
         self._history = history
         self._inputs = inputs
@@ -106,6 +112,7 @@ class _Preview:
         for _ in range(PASSES_MAX):
             self._history, result = self._step(self._history, self._inputs)
             self._refused(result)
+            self.stuck = tuple(each for each in result.findings if each.kind in STUCK)
             busy = self._take(result)
             quiet = 0 if busy else quiet + 1
             now = self._next(quiet)

@@ -1,6 +1,8 @@
 """What to mind about a plan: where capacity gets thin, what is not known, who must be asked."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from msgspec.structs import replace
 
 from lamplighter.model.decisions import Step
 from lamplighter.model.facts import HEALTH, PROCESSES, Facts
@@ -41,6 +43,25 @@ def risks(ground: Ground, steps: Sequence[Step], *, cut_short: bool = False) -> 
     ]
     order = {Severity.URGENT: 0, Severity.WARNING: 1, Severity.NOTE: 2}
     return tuple(sorted(found, key=lambda each: order[each.severity]))
+
+
+def placed_risks(stuck: Iterable[Finding], places: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Return what keeps the plan from its end, each with the place in the spec that lets it, where known.
+
+    Args:
+        stuck: findings about services that the preview ended with.
+        places: where the parts of the spec stand, by dotted path.
+    """
+    parts = ("rollout.surge", "rollout", "replicas.max", "replicas", "")
+    found = []
+    for each in stuck:
+        paths = (f"services.{each.subject}.{part}".rstrip(".") for part in parts)
+        place = next((places[path] for path in paths if path in places), "")
+        evidence = (
+            replace(each.evidence, looked_at=(place, *each.evidence.looked_at)) if place else each.evidence
+        )
+        found.append(replace(each, severity=Severity.URGENT, evidence=evidence))
+    return tuple(found)
 
 
 def lowest(facts: Facts, steps: Sequence[Step]) -> dict[str, int]:

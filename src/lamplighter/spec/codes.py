@@ -243,6 +243,9 @@ single-replica: An availability promised on one replica
     costs nothing that a retry does not mend.
 no-room-to-scale: Nothing to scale
     scale is given, but min and max leave one number only.
+no-room-to-roll-out: No room for a new release
+    A rollout starts a replica of the new release or ends one of the old before anything else. With
+    min and max equal and a surge of 0 it may do neither, and waits for ever.
 drain-too-short: Calls may outlive the drain
     A replica that goes has drain to finish what it has begun; calls that may take longer than that
     can be cut.

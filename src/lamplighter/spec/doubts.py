@@ -84,6 +84,10 @@ def _service(tree: Mapping, service: Service, found: Faults) -> None:
         found.add(
             "no-room-to-scale", at(tree, *path, "scale"), message, "raise replicas: max, or take scale out"
         )
+    if service.replicas.max + service.rollout.surge <= service.replicas.min:
+        message = f"min and max are both {service.replicas.min}, and no surge: a new release has no room"
+        mend = "set surge: 1, raise replicas: max, or lower min"
+        found.add("no-room-to-roll-out", at(tree, *path, "rollout", "surge"), message, mend)
     if service.resilience.timeout_s > service.drain_s:
         drain = duration_text(service.drain_s)
         message = f"calls may take longer than a replica that goes has time to finish them ({drain})"

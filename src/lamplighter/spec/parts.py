@@ -203,7 +203,12 @@ ROLLOUT = Record(
             attr="bake_s",
             default="2m",
         ),
-        Field("surge", whole(1, 100), "How many replicas may be there beyond max meanwhile.", default="1"),
+        Field(
+            "surge",
+            whole(0, 100),
+            "How many replicas may be there beyond max meanwhile; with 0 one ends before another starts.",
+            default="1",
+        ),
     ),
 )
 

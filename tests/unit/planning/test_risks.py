@@ -2,13 +2,16 @@
 
 from msgspec.structs import replace
 
+from lamplighter.engine.step import step
 from lamplighter.model.actions import Contract, Scale
 from lamplighter.model.decisions import Step
 from lamplighter.model.facts import HEALTH, Facts, Machine, Source
 from lamplighter.model.findings import Finding, Severity
+from lamplighter.model.passes import Inputs
+from lamplighter.planning import outline, plan
 from lamplighter.planning.risks import Ground, lowest, risks
 
-from .worlds import NOW, heard, replica, wanted
+from .worlds import NOW, heard, planned, replica, running, up, wanted
 
 THREE = heard(replica("a"), replica("b"), replica("c"))
 
@@ -94,3 +97,14 @@ def test_waits_for_a_yes_and_is_held() -> None:
 def test_no_health_path() -> None:
     """A service that only opens a port can hang unseen."""
     assert "api" == found(", drain: 1s}\n  api: {app: m:a")["no-health-path"].subject
+
+
+def test_a_release_without_room_is_said_with_its_place() -> None:
+    """A rollout that can never begin is the most urgent risk, told with the line of the spec to mend."""
+    system = wanted(", replicas: 2, rollout: {surge: 0}")
+    history, facts = running(system)
+    inputs = Inputs(now=facts.at, facts=facts, intents=(up(system, web="r-2"),))
+    made = plan(step, history, inputs, places={"services.web.rollout.surge": "lamp.yaml:3:9"})
+    assert ("rollout-has-no-room", Severity.URGENT) == (made.risks[0].kind, made.risks[0].severity)
+    assert outline(made).risks[0].startswith("urgent: lamp.yaml:3:9  web: ")
+    assert () == planned(up(system), facts=facts, history=history).risks

@@ -94,6 +94,7 @@ WARNINGS = {
     f"services: {{w: {{{OK}}}}}",
     "single-replica": f"system: x\nservices: {{w: {{{OK}, objective: {{availability: 99%}}}}}}",
     "no-room-to-scale": f"system: x\nservices: {{w: {{{OK}, replicas: 2, scale: {{goal: 3}}}}}}",
+    "no-room-to-roll-out": f"system: x\nservices: {{w: {{{OK}, replicas: 2, rollout: {{surge: 0}}}}}}",
     "drain-too-short": f"system: x\nservices: {{w: {{{OK}, drain: 1s, resilience: {{timeout: 5s}}}}}}",
     "nested-route": f"system: x\nservices: {{w: {{{OK}a}}, v: {{{OK}a/b}}}}",
     "idle-replicas": "system: x\nagents: {r: {agent: m:A, partitions: 2, replicas: 3}}",

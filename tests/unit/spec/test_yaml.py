@@ -78,10 +78,10 @@ BOMBS = {
 
 @pytest.mark.parametrize("name", sorted(BOMBS))
 def test_what_is_too_much_is_refused_soon(name: str) -> None:
-    """A file made to exhaust its reader gives a fault in well under two seconds."""
-    started = time.perf_counter()
+    """A file made to exhaust its reader gives a fault in well under two seconds of processor time."""
+    started = time.process_time()
     assert faults(BOMBS[name])
-    assert 2.0 > time.perf_counter() - started
+    assert 2.0 > time.process_time() - started
 
 
 @pytest.mark.parametrize("name", ["laughs", "long word", "many keys", "quotes"])

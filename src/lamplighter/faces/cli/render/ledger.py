@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from lamplighter.app.views import Explanation
-from lamplighter.faces.cli.render.paint import paint
-from lamplighter.model.actions import Action
+from lamplighter.faces.cli.render.paint import paint, seconds
+from lamplighter.model.actions import Action, Contract
 from lamplighter.planning import describe
 from lamplighter.ports import LedgerEntry
 
@@ -37,18 +37,29 @@ def explanation_text(explanation: Explanation) -> str:
 
 
 def _contract(contract: Mapping[str, object]) -> list[str]:
+    """Return the contract in the order of its life: what for, what must hold before, what after, by when."""
     if not contract:
         return []
     radius = contract.get("blast_radius", 0.0)
     undo = contract.get("undo")
     how = _describe(undo) if isinstance(undo, dict) else "nothing: a person is told"
+    expects = _maps(contract.get("expects"))
+    deadline = contract.get("deadline_s", Contract(gain="").deadline_s)
     return [
         f"  gain      {contract.get('gain', '?')}",
         f"  risk      {radius:.0%} of the capacity" if isinstance(radius, float) else "  risk      none",
-        f"  undo      {how}",
         *(f"  needs     {_condition(each)}" for each in _maps(contract.get("needs"))),
-        *(f"  expects   {_condition(each)}" for each in _maps(contract.get("expects"))),
+        *(
+            [f"  expects   {_condition(each)}" for each in expects]
+            or ["  expects   nothing that can be checked"]
+        ),
+        *([f"  within    {_seconds(deadline)} of being applied"] if expects else []),
+        f"  undo      {how}",
     ]
+
+
+def _seconds(value: object) -> str:
+    return seconds(float(value)) if isinstance(value, int | float) else "?"
 
 
 def _what(entry: LedgerEntry) -> str:
