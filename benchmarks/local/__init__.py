@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from types import ModuleType
 
-from benchmarks.local import demo, fresh, idle, kill, owners, repair, replaying, rolling
+from benchmarks.local import demo, fresh, idle, kill, outages, owners, repair, replaying, rolling
 from benchmarks.local.processes import busy_share
 from benchmarks.report import Bound, CannotRunError, Figures, Options
 from benchmarks.specs import COUNT, COUNT_QUICK, run_specs
@@ -20,6 +20,7 @@ PARTS = {
     "rolling": "a rolling release, a scale-down from 8 to 2 and a rollback under load (figure 3)",
     "repair": "how soon a killed replica is replaced, and a step of load is followed (figure 4)",
     "owners": "maintainer and supervisor killed again and again under load (figure 5)",
+    "outages": "telemetry silent for 1 s to 3 min while load turns, replicas die, releases come",
     "replay": "every decision made again in another process; an edited controller shows (figure 6)",
     "specs": "generated and mutated specs: a plan, or a fault with a place (figure 7)",
     "idle": "what `lamp --help` takes, and an idle maintainer and supervisor (figure 8)",
@@ -28,7 +29,7 @@ PARTS = {
 ONLY_WHEN_NAMED = frozenset({"fresh"})
 _MODULES: dict[str, ModuleType] = {
     "demo": demo, "kill": kill, "rolling": rolling, "repair": repair, "owners": owners, "replay": replaying,
-    "idle": idle, "fresh": fresh,
+    "idle": idle, "fresh": fresh, "outages": outages,
 }  # fmt: skip
 
 
