@@ -44,33 +44,36 @@ class Hammer:
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._sockets[one.fileno()] = one
             self._poll.register(one.fileno(), select.EPOLLIN)
-        self.done = self.bad = 0
+        self.done = self.bad = self._length = 0
+        self._pieces: dict[int, bytes] = {}
         for one in self._sockets.values():
             self._asked(one)
 
     def _asked(self, one: socket.socket) -> None:
-        """Ask once, so that no connection is new when it counts."""
+        """Ask once, so that no connection is new when it counts, and learn how long an answer is."""
         one.sendall(self.request)
         answer = one.recv(RECEIVED_BYTES)
         while not (whole := _whole(answer)) or len(answer) < whole:
             answer += one.recv(RECEIVED_BYTES)
         assert answer.startswith(GOOD), f"the server answered {answer[:60]!r}"
+        self._length = whole
 
     def closed(self, seconds: float) -> float:
-        """Keep every connection busy for so long; return the seconds that it really took."""
+        """Keep every connection busy for so long; return the answers a second, the last ones not counted."""
         sockets, request, poll = self._sockets, self.request, self._poll.poll
-        begun = moment = now()
-        until = begun + seconds
+        begun, before = now(), self.done
+        moment, until = begun, begun + seconds
         for one in sockets.values():
             one.send(request)
         while moment < until:
             for number, _ in poll(0.5):
                 one = sockets[number]
-                self._took(one.recv(RECEIVED_BYTES))
-                one.send(request)
+                if self._took(number, one.recv(RECEIVED_BYTES)):
+                    one.send(request)
             moment = now()
+        per_s = (self.done - before) / (moment - begun)
         self._drained(len(sockets))
-        return moment - begun
+        return per_s
 
     def open(self, rate: float, seconds: float, seed: int) -> "tuple[array[float], float]":
         """Send at a rate (Poisson arrivals).
@@ -97,23 +100,30 @@ class Hammer:
             assert moment < until + WAIT_S, f"{len(of)} requests were never answered"
             left = due - moment
             for number, _ in self._poll.poll(left - SPIN_S if left > SPIN_S else 0.0):
-                self._took(self._sockets[number].recv(RECEIVED_BYTES))
-                took.append(now() - of.pop(number))
-                idle.append(number)
+                if self._took(number, self._sockets[number].recv(RECEIVED_BYTES)):
+                    took.append(now() - of.pop(number))
+                    idle.append(number)
 
-    def _took(self, answer: bytes) -> None:
+    def _took(self, number: int, answer: bytes) -> bool:
+        """Take what came on a connection; return whether the answer is whole."""
+        if len(answer) != self._length or number in self._pieces:
+            assert answer, "the server closed a connection"
+            answer = self._pieces.pop(number, b"") + answer
+            if not (whole := _whole(answer)) or len(answer) < whole:
+                self._pieces[number] = answer
+                return False
         if answer.startswith(GOOD):
             self.done += 1
         else:
             self.bad += 1
+        return True
 
     def _drained(self, answers: int) -> None:
-        """Take the answers that are still on their way, uncounted."""
+        """Take the answers that are still on their way."""
         until = now() + WAIT_S
         while answers > 0 and now() < until:
             for number, _ in self._poll.poll(0.1):
-                self._sockets[number].recv(RECEIVED_BYTES)
-                answers -= 1
+                answers -= self._took(number, self._sockets[number].recv(RECEIVED_BYTES))
 
 
 def _whole(answer: bytes) -> int:
@@ -139,8 +149,7 @@ def main(arguments: Sequence[str]) -> int:
         ranked = sorted(took)
         told |= {name: nearest_rank(ranked, share) for name, share in SHARES.items()}
     else:
-        took_s = hammer.closed(asked.seconds)
-        told["per_s"] = hammer.done / took_s
+        told["per_s"] = hammer.closed(asked.seconds)
     print(json.dumps({"requests": hammer.done, "bad": hammer.bad, **told}))
     return 0
 

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from types import ModuleType
 
-from benchmarks.local import demo, fresh, idle, kill, outages, owners, repair, replaying, rolling
+from benchmarks.local import demo, fresh, idle, kill, outages, owners, path, repair, replaying, rolling
 from benchmarks.local.processes import busy_share
 from benchmarks.report import Bound, CannotRunError, Figures, Options
 from benchmarks.specs import COUNT, COUNT_QUICK, run_specs
@@ -23,13 +23,14 @@ PARTS = {
     "outages": "telemetry silent for 1 s to 3 min while load turns, replicas die, releases come",
     "replay": "every decision made again in another process; an edited controller shows (figure 6)",
     "specs": "generated and mutated specs: a plan, or a fault with a place (figure 7)",
+    "path": "a request's way through the gateway against Envoy configured by hand (figure 9)",
     "idle": "what `lamp --help` takes, and an idle maintainer and supervisor (figure 8)",
     "fresh": "`make demo` in a fresh clone, set-up included; only when named (figure 1)",
 }
 ONLY_WHEN_NAMED = frozenset({"fresh"})
 _MODULES: dict[str, ModuleType] = {
     "demo": demo, "kill": kill, "rolling": rolling, "repair": repair, "owners": owners, "replay": replaying,
-    "idle": idle, "fresh": fresh, "outages": outages,
+    "idle": idle, "fresh": fresh, "outages": outages, "path": path,
 }  # fmt: skip
 
 

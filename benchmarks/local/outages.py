@@ -1,8 +1,8 @@
 """Part `outages`: telemetry falls silent for 1 s to 3 min while load turns, replicas die and releases come.
 
-The gateway's admin socket, the supervisor's, or both are taken away from outside (see `load.silence`), so that
-nothing but the view of things is disturbed. What was done meanwhile is judged by others than the system itself:
-by the process table, and by a reader of the ledger that knows who was killed.
+The gateway's admin socket, the supervisor's, or both are taken away from outside (see `load.silence`), so
+that nothing but the view of things is disturbed. What was done meanwhile is judged by others than the system
+itself: by the process table, and by a reader of the ledger that knows who was killed.
 """
 
 import asyncio
@@ -195,8 +195,7 @@ async def _gateway_stopped(run: _Run) -> int:
 async def _entries(site: Stand) -> list[dict[str, Any]]:
     """Return the decisions of the ledger, read from its file by the command."""
     ran = await site.must("ledger", "--json", "--last", "100000")
-    found = json.loads(ran.out)
-    entries = found["entries"] if isinstance(found, dict) else found
+    entries = [json.loads(line) for line in ran.out.splitlines()]
     return [
         {**each["body"], "wall_s": datetime.fromisoformat(each["wall"]).timestamp()}
         for each in entries

@@ -65,6 +65,16 @@ def end_all(folder: Path) -> list[Process]:
     return found
 
 
+def prefer(pids: Iterable[int], nice: int) -> None:
+    """Give the sessions of processes a priority among all sessions, where the kernel shares by session.
+
+    With autogroups (sched(7)) a nice value only counts within a session, and every replica has its own.
+    """
+    for pid in pids:
+        with suppress(OSError):
+            Path(f"/proc/{pid}/autogroup").write_text(str(nice), encoding="ascii")
+
+
 def cpu_s(pid: int) -> float:
     """Return the processor seconds that a process has used so far, in user and system mode."""
     fields = _fields(pid)

@@ -19,7 +19,7 @@ TURN_S = 1.5
 WHICH = ("gateway", "supervisor", "both")
 BESIDE = ("nothing", "kill", "release")
 HEARD_S = 1.5
-"""A pass that began before the silence may end in it: a reading may take 1 s, and it is acted upon at once."""
+"""A pass that began before the silence may end in it: a reading may take 1 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Outage:
 
 
 def outages(count: int, seed: int, longest_s: float = LONGEST_S) -> list[Outage]:
-    """Return outages of every length from 1 s to the longest (log-uniform, one from each equal part of it)."""
+    """Return outages of every length from 1 s to the longest: log-uniform, one from each equal part."""
     draw = Random(f"outages:{seed}")
     span = math.log(longest_s / SHORTEST_S)
     lengths = [SHORTEST_S * math.exp(span * (n + draw.random()) / count) for n in range(count)]

@@ -15,13 +15,14 @@ import msgspec
 
 from benchmarks.load import Event, Progress, Sample, Traffic, running
 from benchmarks.local.loads import MIX, STREAM_S
+from benchmarks.local.processes import prefer
 from benchmarks.report import Figures, Options, commit, machine
 from benchmarks.soak import judge, picture
 from benchmarks.soak.acts import Acts
 from benchmarks.soak.journal import FAILURES, READS, TICKS, Journal
 from benchmarks.soak.plan import Fault, faults, rate_at, waves
 from benchmarks.soak.sampling import look
-from benchmarks.soak.site import LEAST, RECORDING_QUICK_KIB, WISH, Site, apart, prefer, priority, site
+from benchmarks.soak.site import LEAST, RECORDING_QUICK_KIB, WISH, Site, apart, priority, site
 from benchmarks.soak.tallying import Tick
 
 PARTS = {"run": "the soak itself, then its report", "report": "what a run left in --data DIR, judged again"}

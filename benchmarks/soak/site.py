@@ -7,13 +7,13 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.local.processes import end_all
+from benchmarks.local.processes import end_all, prefer
 from benchmarks.local.spec import SERVICE, Wish, spec
 from benchmarks.local.stand import Ran, Stand
 from benchmarks.soak.plan import LEAST, MOST, SLOTS
@@ -125,13 +125,3 @@ def priority(nice: int) -> int:
         os.setpriority(os.PRIO_PROCESS, 0, nice)
     prefer([os.getpid()], nice)
     return os.getpriority(os.PRIO_PROCESS, 0)
-
-
-def prefer(pids: Iterable[int], nice: int) -> None:
-    """Give the sessions of processes a priority among all sessions, where the kernel shares by session.
-
-    With autogroups (sched(7)) a nice value only counts within a session, and every replica has its own.
-    """
-    for pid in pids:
-        with suppress(OSError):
-            Path(f"/proc/{pid}/autogroup").write_text(str(nice), encoding="ascii")
