@@ -11,8 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from random import Random
 
-HOWS = ("gone", "refuse", "hang", "garbage", "slow")
-"""No file; a file that nobody listens on; accepted and never answered; nonsense; the truth, too late."""
+HOWS = ("refuse", "hang", "garbage", "slow")
+"""A file that nobody listens on; accepted and never answered; nonsense; the truth, too late. (No file at all is
+no silence but a loss, which the supervisor mends by a new gateway.)"""
 GARBAGE_BYTES = 512
 SLOW_S = 5.0
 """Longer than anything that waits for an answer here."""
@@ -41,7 +42,7 @@ class Silence:
         if self.how == "refuse":
             with socket.socket(socket.AF_UNIX) as bound:
                 bound.bind(str(self.path))
-        elif self.how != "gone":
+        else:
             self._server = await asyncio.start_unix_server(self._meet, str(self.path))
         self._inode = self.path.stat().st_ino if self.path.exists() else 0
         return True

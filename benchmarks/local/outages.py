@@ -7,6 +7,7 @@ itself: by the process table, and by a reader of the ledger that knows who was k
 
 import asyncio
 import json
+import os
 import re
 import signal
 import time
@@ -19,7 +20,7 @@ import msgspec
 from benchmarks.load import Kind, Load, Report, running, strike
 from benchmarks.load.silence import Silence, sockets
 from benchmarks.local.loads import described, traffic
-from benchmarks.local.processes import GATEWAY, REPLICA, of_role
+from benchmarks.local.processes import GATEWAY, REPLICA, of_role, prefer
 from benchmarks.local.silences import (
     AFTER_S,
     HEARD_S,
@@ -40,6 +41,8 @@ from benchmarks.report import Figures, Options, at_most, exactly
 OUTAGES, OUTAGES_QUICK = 20, 4
 WISH = Wish(replicas=(4, 8), slots=4, goal=2.0, window_s=10.0, steps=("50%", "100%"), bake_s=2.0)
 LOOK_S = 0.3
+NICE = -10
+"""Of the system's sessions and the load's: what else a shared machine does is not what is judged."""
 ACTED_AFTER_S = 2.0
 """A replica is killed, or a release asked for, so long after the silence began."""
 TOLD_AFTER_S = 4.0
@@ -69,8 +72,10 @@ class Watch:
 
     def look(self, site: Stand) -> None:
         """Compare the process table with the one before."""
-        found = {each.pid: each.replica for each in site.processes() if each.role == REPLICA and each.leads}
+        leaders = [each for each in site.processes() if each.leads]
+        found = {each.pid: each.replica for each in leaders if each.role == REPLICA}
         now = time.time()
+        prefer((each.pid for each in leaders if each.pid not in self.alive), NICE)
         self.deaths += [Death(name, pid, now) for pid, name in self.alive.items() if pid not in found]
         for pid in found.keys() - self.alive.keys():
             self.born[pid] = now
@@ -81,6 +86,7 @@ async def measure(figures: Figures, options: Options) -> None:
     """Bring a system up, silence its telemetry again and again under load, and judge what it did."""
     count, longest_s = (OUTAGES_QUICK, LONGEST_QUICK_S) if options.quick else (OUTAGES, LONGEST_S)
     planned = outages(count, options.seed, longest_s)
+    prefer([os.getpid()], NICE)
     async with stand(WISH) as site:
         run = _Run(site, options)
         load = traffic(site, "outages", stages(planned), options)
