@@ -12,8 +12,10 @@ from pathlib import Path
 from random import Random
 
 HOWS = ("refuse", "hang", "garbage", "slow")
-"""A file that nobody listens on; accepted and never answered; nonsense; the truth, too late. (No file at all is
-no silence but a loss, which the supervisor mends by a new gateway.)"""
+"""A file that nobody listens on; accepted and never answered; nonsense; the truth, too late.
+
+No file at all is no silence but a loss, which the supervisor mends by a new gateway.
+"""
 GARBAGE_BYTES = 512
 SLOW_S = 5.0
 """Longer than anything that waits for an answer here."""
