@@ -172,10 +172,11 @@ def wait_until_down(state: Path, client: Client, wait_s: float, seen: Seen) -> N
         BackendError: it has not within `wait_s` (`not-settled`).
     """
     deadline = time.monotonic() + wait_s
+    target = local_target(state, state.name, SystemClock())
     for status in looks(client):
         if status is not None:
             seen(status)
-        elif reading.remembered(state)[0].stopped and not reading.maintainer_lives(state, state.name):
+        elif _has_stopped(state) and not target.remains():
             return
         if time.monotonic() > deadline:
             break
@@ -184,6 +185,11 @@ def wait_until_down(state: Path, client: Client, wait_s: float, seen: Seen) -> N
         code="not-settled",
         mend="`lamp status` shows what is left; `lamp down` again goes on with it",
     )
+
+
+def _has_stopped(state: Path) -> bool:
+    """Return whether the last that was recorded is that all was taken down, by a maintainer now gone."""
+    return reading.remembered(state)[0].stopped and not reading.maintainer_lives(state, state.name)
 
 
 def nothing_up(state: Path, system: str) -> bool:

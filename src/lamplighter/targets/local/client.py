@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import select
 import signal
@@ -81,6 +82,17 @@ class Client:
         """Whether this system has (or had, and never dismantled) a supervisor."""
         folder = self._state_dir / "supervisor"
         return (folder / "state.json").exists() or (folder / SOCKET).exists()
+
+    def alive(self) -> bool:
+        """Return whether a supervisor lives, answering or not: it holds its lock for life."""
+        try:
+            with (self._state_dir / "supervisor" / "lock").open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
 
     async def ask(
         self, op: Op, *, token: int = 0, action_id: str = "", deadline_s: float = ASK_DEADLINE_S

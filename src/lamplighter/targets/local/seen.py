@@ -13,12 +13,16 @@ _SIGNALS = {6: "SIGABRT", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM"}
 
 
 class Seen(NamedTuple):
-    """What one pass read. `offset_s` turns CLOCK_MONOTONIC into instants; `usage` is by pid."""
+    """What one pass read. `offset_s` turns CLOCK_MONOTONIC into instants; `usage` is by pid.
+
+    `memory_bytes` is what each replica used when it was last looked at: evidence, once it has ended.
+    """
 
     observed: Observed
     reading: Reading | None
     usage: Mapping[int, tuple[int, float | None]]
     offset_s: float
+    memory_bytes: Mapping[str, int] = {}
 
 
 def replicas(seen: Seen, once_ready: frozenset[str]) -> tuple[Replica, ...]:
@@ -67,7 +71,7 @@ def _replica(each: SeenReplica, endpoint: EndpointReading | None, seen: Seen, be
         ready=ready,
         in_flight=0 if exited else endpoint.in_flight if endpoint else None,
         draining_since=None if each.draining_since is None else _instant(each.draining_since, seen.offset_s),
-        exit=_exit(each, seen.offset_s) if exited else None,
+        exit=_exit(each, seen) if exited else None,
         pid=each.pid,
         memory_bytes=memory_bytes,
         cpu=cpu,
@@ -94,9 +98,12 @@ def _ready(endpoint: EndpointReading | None) -> bool | None:
     return endpoint.health == "healthy" and not endpoint.ejected
 
 
-def _exit(each: SeenReplica, offset_s: float) -> Exit:
-    at = _instant(each.started_at if each.exited_at is None else each.exited_at, offset_s)
-    return Exit(at=at, code=each.code, signal=each.signal, cause=each.cause or _cause(each))
+def _exit(each: SeenReplica, seen: Seen) -> Exit:
+    at = _instant(each.started_at if each.exited_at is None else each.exited_at, seen.offset_s)
+    used_bytes = seen.memory_bytes.get(each.id, 0)
+    used = f"{used_bytes / 2**20:.0f} MiB when last looked at" if used_bytes else ""
+    cause = "; ".join(part for part in (each.cause or _cause(each), used) if part)
+    return Exit(at=at, code=each.code, signal=each.signal, cause=cause)
 
 
 def _cause(each: SeenReplica) -> str:

@@ -59,6 +59,7 @@ class LocalTarget:
         self._releases = ReleaseStore(state_dir / "releases")
         self._loads = Loads()
         self._usage = Usage()
+        self._memory: dict[str, int] = {}
         self._sources: dict[str, Source] = {}
         self._replicas: tuple[Replica, ...] = ()
         self._last: protocol.Observed | None = None
@@ -125,7 +126,11 @@ class LocalTarget:
             return seen.unknown(self._replicas, reading)
         pids = [each.pid for each in observed.replicas if each.pid and each.phase != "exited"]
         usage = self._usage.read(pids)
-        what = seen.Seen(observed, reading, usage, self._offset())
+        self._memory |= {
+            each.id: usage[each.pid][0] for each in observed.replicas if each.pid in usage and each.pid
+        }
+        self._memory = {each.id: self._memory.get(each.id, 0) for each in observed.replicas}
+        what = seen.Seen(observed, reading, usage, self._offset(), self._memory)
         self._replicas = seen.replicas(what, self._once_ready)
         self._once_ready = frozenset(
             each.id for each in self._replicas if each.ready or each.phase is Phase.RUNNING
@@ -263,6 +268,10 @@ class LocalTarget:
             )
         if await self._in_the_way_of(system):
             await asyncio.to_thread(environment.require_port, system.gateway.host, system.gateway.port)
+
+    def remains(self) -> bool:
+        """Return whether a supervisor or any process of this system is still here."""
+        return self._client.alive() or bool(processes.marked(site_mark(self._state_dir)))
 
     def leftovers(self) -> tuple[int, ...]:
         """Return the pids of what runs of this system though nothing is noted of it: its state is gone."""

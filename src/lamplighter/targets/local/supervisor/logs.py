@@ -12,6 +12,7 @@ LOG_BYTES_MAX = 8 << 20
 """A log larger than this is cut; its newest part is kept beside it under `.1`, of the same size at most."""
 OLD_LOGS_MAX = 40
 """Logs kept of replicas that are gone."""
+_COPY_BYTES = 1 << 18
 
 
 def open_log(path: Path) -> int:
@@ -43,7 +44,8 @@ def _cut(path: Path) -> None:
         try:
             file.seek(-LOG_BYTES_MAX, os.SEEK_END)
             with beside.open("wb") as kept:
-                kept.write(file.read(LOG_BYTES_MAX))
+                for _ in range(0, LOG_BYTES_MAX, _COPY_BYTES):  # as much and no more: it may be growing
+                    kept.write(file.read(_COPY_BYTES))
             beside.chmod(0o600)
         except OSError:
             beside.unlink(missing_ok=True)
