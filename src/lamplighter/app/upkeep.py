@@ -228,38 +228,94 @@ def end_idle_maintainer(state: Path) -> None:
 
 
 def deployed(system: System, releases: dict[str, str], status: Status) -> Standing:
-    """Say whether every service of a system is on its release with all that is wanted ready.
+    """Say whether every service of a system has met its fate: on its release with all ready, or given up.
 
     Raises:
-        BackendError: a release was given up (`rollout-failed`).
+        GivenUpError: all has settled, and a release was given up (`rollout-failed`).
     """
-    views = {each.name: each for each in status.workloads}
-    missing = [_lacks(name, views.get(name), releases.get(name, "")) for name in system.services]
-    if status.asked:
-        return Standing(settled=True, missing="an action waits for a person: see `lamp status`")
-    left = [each for each in missing if each]
-    frozen = [why for each in status.waiting for why in each.reasons if why.startswith(FROZEN)]
-    if left and frozen and not status.pending:
-        return Standing(settled=True, missing=f"held back: {frozen[0]}")
+    fates = _fates(system, releases, {each.name: each for each in status.workloads})
+    held = [why for each in status.waiting for why in each.reasons if why.startswith(FROZEN)]
+    left = [each.missing for each in fates.values() if each.missing]
     if not left and status.pending:
         left = [f"{len(status.pending)} actions under way"]
+    if status.asked:
+        return Standing(settled=True, missing="an action waits for a person: see `lamp status`")
+    if left and held and not status.pending:
+        return Standing(settled=True, missing=f"held back: {held[0]}")
+    if not left and any(each.given_up for each in fates.values()):
+        raise GivenUpError({name: each.told for name, each in fates.items()}, _given_up(fates))
     return Standing(settled=not left, missing=", ".join(left))
 
 
-def _lacks(name: str, view: WorkloadView | None, release: str) -> str:
+class _Fate(NamedTuple):
+    """What becomes of one service: `told` in words; `missing` while it is on its way; `given_up` if it is."""
+
+    told: str
+    missing: str = ""
+    given_up: str = ""
+
+
+class GivenUpError(BackendError):
+    """A release was given up, and its stable one goes on; what became of the others is told, too."""
+
+    code = "rollout-failed"
+
+    def __init__(self, told: dict[str, str], given_up: dict[str, str]) -> None:
+        """Take each service's fate in words, and why those that were given up were."""
+        super().__init__(
+            "; ".join((*given_up.values(), *(told[each] for each in told if each not in given_up)))
+        )
+        self._told, self._given_up = told, given_up
+
+    def faults(self) -> tuple[errors.Fault, ...]:
+        """Return one fault for each that was given up; the last one tells of the others, too."""
+        *before, last = self._given_up
+        others = [text for name, text in self._told.items() if name not in self._given_up]
+        words = {name: self._given_up[name] for name in before}
+        words[last] = "; ".join((self._given_up[last], *others))
+        return tuple(
+            errors.Fault(
+                code=self.code,
+                message=words[name],
+                mend=f"`lamp logs {name}` shows what it wrote; the stable release goes on",
+            )
+            for name in words
+        )
+
+
+def _given_up(fates: dict[str, _Fate]) -> dict[str, str]:
+    return {name: each.given_up for name, each in fates.items() if each.given_up}
+
+
+def _fates(system: System, releases: dict[str, str], views: dict[str, WorkloadView]) -> dict[str, _Fate]:
+    """Return each service's fate. One that needs what will not come is not waited for."""
+    fates = {name: _fate(name, views.get(name), releases.get(name, "")) for name in system.services}
+    for _ in fates:
+        gone = {name for name, each in fates.items() if not each.missing and _empty(views.get(name))}
+        for name, each in fates.items():
+            wanting = gone.intersection(system.services[name].needs)
+            if each.missing and wanting:
+                fates[name] = _Fate(f"{name} waits for {', '.join(sorted(wanting))}")
+    return fates
+
+
+def _empty(view: WorkloadView | None) -> bool:
+    return view is None or not view.ready
+
+
+def _fate(name: str, view: WorkloadView | None, release: str) -> _Fate:
     if view is None:
-        return f"{name} has not been taken up"
+        return _Fate("", missing=f"{name} has not been taken up")
     rollout = view.rollout
     if rollout is not None and rollout.candidate == release and rollout.verdict in ("failed", "rolled-back"):
-        raise BackendError(
-            f"release {release} of {name} was given up: {rollout.reason}",
-            code="rollout-failed",
-            mend=f"`lamp logs {name}` shows what it wrote; the stable release goes on",
-        )
+        why = f"release {release} of {name} was given up: {rollout.reason}"
+        return _Fate(why, given_up=why)
     if release and view.stable != release:
-        return f"{name} is on its way to {release}"
+        return _Fate("", missing=f"{name} is on its way to {release}")
     wanted = sum(view.wanted.values())
-    return "" if view.ready >= wanted > 0 else f"{name} has {view.ready} of {wanted} ready"
+    if view.ready >= wanted > 0:
+        return _Fate(f"{name} is on {view.stable}, {view.ready} ready")
+    return _Fate("", missing=f"{name} has {view.ready} of {wanted} ready")
 
 
 def _spawn(state: Path, system: str) -> subprocess.Popen[bytes]:
