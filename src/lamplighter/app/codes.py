@@ -80,8 +80,8 @@ ERRORS = {
     " the mend suggests a free one.",
     "recording-damaged": "A part of the recording cannot be read. Passes before it can still be replayed.",
     "release-not-kept": "The release could not be copied into the state folder. Free some disk space.",
-    "rollout-failed": "A new release was given up, and the stable one goes on. `lamp logs` shows what the new"
-    " one wrote; `lamp explain` shows the evidence.",
+    "rollout-failed": "A new release was given up, or does not stay up; one that was stable before goes on."
+    " `lamp logs` shows what the new one wrote; `lamp explain` shows the evidence.",
     "secret-missing": "A secret's value is not where the spec says. Set it and run the command again.",
     "source-changed": "The files or the configuration have changed since the plan was made. Make a new one.",
     "spec-changed": "The spec has changed since the plan was made. Make a new plan.",

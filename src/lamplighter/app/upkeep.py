@@ -39,6 +39,7 @@ END_S = 15.0
 """For a maintainer to end when told to: it finishes what it is applying, which takes seconds at the most."""
 LOOK_S = 0.2
 OUTPUT = "maintainer.out"
+NEEDS_A_PERSON = "needs-a-person"
 FROZEN = "frozen: "
 """How the reason begins for which a guard holds something back for days rather than seconds."""
 
@@ -233,14 +234,16 @@ def deployed(system: System, releases: dict[str, str], status: Status) -> Standi
     Raises:
         GivenUpError: all has settled, and a release was given up (`rollout-failed`).
     """
-    fates = _fates(system, releases, {each.name: each for each in status.workloads})
+    handed = _handed_over(status)
+    fates = _fates(system, releases, {each.name: each for each in status.workloads}, handed)
+    pending = [each for each in status.pending if each.decision.subject.partition("/")[0] not in handed]
     held = [why for each in status.waiting for why in each.reasons if why.startswith(FROZEN)]
     left = [each.missing for each in fates.values() if each.missing]
-    if not left and status.pending:
-        left = [f"{len(status.pending)} actions under way"]
+    if not left and pending:
+        left = [f"{len(pending)} actions under way"]
     if status.asked:
         return Standing(settled=True, missing="an action waits for a person: see `lamp status`")
-    if left and held and not status.pending:
+    if left and held and not pending:
         return Standing(settled=True, missing=f"held back: {held[0]}")
     if not left and any(each.given_up for each in fates.values()):
         raise GivenUpError({name: each.told for name, each in fates.items()}, _given_up(fates))
@@ -256,7 +259,7 @@ class _Fate(NamedTuple):
 
 
 class GivenUpError(BackendError):
-    """A release was given up, and its stable one goes on; what became of the others is told, too."""
+    """A release was given up, or does not stay up; what became of the others is told, too."""
 
     code = "rollout-failed"
 
@@ -277,7 +280,7 @@ class GivenUpError(BackendError):
             errors.Fault(
                 code=self.code,
                 message=words[name],
-                mend=f"`lamp logs {name}` shows what it wrote; the stable release goes on",
+                mend=f"`lamp logs {name}` shows what it wrote; a release that was stable before goes on",
             )
             for name in words
         )
@@ -287,9 +290,28 @@ def _given_up(fates: dict[str, _Fate]) -> dict[str, str]:
     return {name: each.given_up for name, each in fates.items() if each.given_up}
 
 
-def _fates(system: System, releases: dict[str, str], views: dict[str, WorkloadView]) -> dict[str, _Fate]:
+def _handed_over(status: Status) -> dict[str, str]:
+    """Return the services that repair has handed to a person, and why."""
+    owners = {each.id: each.workload for each in status.replicas}
+    found = (each for each in status.findings if each.kind == NEEDS_A_PERSON)
+    return {owners.get(each.subject, each.subject): each.message for each in found}
+
+
+def _fates(
+    system: System, releases: dict[str, str], views: dict[str, WorkloadView], handed: dict[str, str]
+) -> dict[str, _Fate]:
     """Return each service's fate. One that needs what will not come is not waited for."""
     fates = {name: _fate(name, views.get(name), releases.get(name, "")) for name in system.services}
+    for name, why in handed.items():
+        view = views.get(name)
+        if (
+            name in fates
+            and fates[name].missing
+            and view is not None
+            and view.stable in ("", releases.get(name))
+        ):
+            words = f"release {releases.get(name, '')} of {name} does not stay up: {why}"
+            fates[name] = _Fate(words, given_up=words)
     for _ in fates:
         gone = {name for name, each in fates.items() if not each.missing and _empty(views.get(name))}
         for name, each in fates.items():

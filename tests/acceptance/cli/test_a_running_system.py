@@ -71,10 +71,11 @@ def test_release_that_never_starts_is_given_up(running: Prototype) -> None:
 
 def test_every_services_fate_is_told(prototype: Prototype) -> None:
     """One service that cannot start does not end the wait for the other; both fates are told."""
-    prototype.edit("services:\n", "services:\n  bad: {command: exit 3, route: /bad, health: {path: /}}\n")
+    bad = "bad: {command: exit 3, route: /bad, health: {path: /}, rollout: {steps: [100%], bake: 0s}}"
+    prototype.edit("services:\n", f"services:\n  {bad}\n")
     ran = prototype.lamp("up", "-d", "-y", "--wait", "90")
     assert (7, "one") == (ran.code, prototype.get()), ran
-    assert [True, True] == [each in ran.err for each in ("of bad was given up", "web is on r-")]
+    assert [True, True] == [each in ran.err for each in ("of bad does not stay up", "web is on r-")]
 
 
 def test_plan_is_refused_once_the_facts_have_changed(running: Prototype) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from lamplighter.app.upkeep import GivenUpError, deployed
 from lamplighter.app.views import Status, WorkloadView
+from lamplighter.model.findings import Finding
 from lamplighter.model.history import RolloutState
 from lamplighter.model.system import Run, Service, System
 
@@ -64,6 +65,18 @@ def test_two_that_were_given_up_are_two_faults() -> None:
     assert [True, True] == [
         f"lamp logs {n}" in f.mend for n, f in zip(RELEASES, caught.value.faults(), strict=True)
     ]
+
+
+def test_what_does_not_stay_up_is_not_waited_for() -> None:
+    """A first release that repair has handed to a person ends the wait, whatever is under way for it."""
+    never = WorkloadView(name="web", kind="service", wanted={"w-2": 1}, ready=0)
+    finding = Finding(kind="needs-a-person", subject="web", message="5 repairs did not last")
+    views = (view("api", "a-2"), never)
+    status = Status(system="two", live=True, at=0.0, wall="", workloads=views, findings=(finding,))
+    with pytest.raises(
+        GivenUpError, match="w-2 of web does not stay up: 5 repairs did not last; api is on a-2"
+    ):
+        deployed(system(), RELEASES, status)
 
 
 def test_what_needs_one_that_will_not_come_is_not_waited_for() -> None:
