@@ -209,9 +209,7 @@ async def _entries(site: Stand) -> list[dict[str, Any]]:
     ]
 
 
-def _take(
-    figures: Figures, run: _Run, report: Report, under: Load, entries: list[dict[str, Any]]
-) -> None:
+def _take(figures: Figures, run: _Run, report: Report, under: Load, entries: list[dict[str, Any]]) -> None:
     windows = run.windows
     dead = {death.replica for death in run.watch.deaths if any(death.pid in one.killed for one in windows)}
     harmful = destructive(entries, windows, dead)

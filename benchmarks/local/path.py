@@ -259,4 +259,3 @@ def _put_latency(figures: Figures, prefix: str, took: Mapping[str, list[list[flo
 
 def _spreads(values: Mapping[str, list[float]]) -> dict[str, Any]:
     return {name: [round(each, 2) for each in taken] for name, taken in values.items()}
-

@@ -56,6 +56,8 @@ async def story(old: Path, into: Path) -> None:
             await _a_release_that_cannot_start(stage)
         await stage.did("old", "down")
         _keep_stores(stage.state, into)
+        shutil.rmtree(into / "releases", ignore_errors=True)
+        shutil.copytree(stage.state / "releases" / "records", into / "releases")
 
 
 def _without_a_cache(stage: Stage) -> None:

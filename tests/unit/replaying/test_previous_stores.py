@@ -17,6 +17,7 @@ from lamplighter.engine.replay import replay, report
 from lamplighter.engine.step import step
 from lamplighter.model.errors import EnvironmentFault
 from lamplighter.model.passes import Result
+from lamplighter.targets.local.releases.store import ReleaseStore
 from lamplighter.targets.local.supervisor.state import StateFile
 
 PREVIOUS = Path(__file__).parents[2] / "recordings" / "previous"
@@ -76,6 +77,14 @@ def test_a_supervisors_state_is_taken_up(kept: Path) -> None:
     assert (1, True, True) == (state.token, "running" in phases, "exited" in phases)
     assert state.table is not None
     assert ["search"] == [each.name for each in state.table.backends]
+
+
+def test_a_release_keeps_its_name(kept: Path) -> None:
+    """What the old version cut is the same release still: bringing the system up again rolls nothing out."""
+    store = ReleaseStore(kept)
+    (kept / "releases").rename(store.records)
+    names = {each.stem for each in store.records.glob("*.json")}
+    assert (names, True) == ({each.id for each in store.all()}, len(names) > 0)
 
 
 def test_a_store_of_this_version_is_refused_by_an_older_one(kept: Path) -> None:

@@ -16,7 +16,8 @@ def plan_text(plan: Plan) -> str:
         lines += [paint(f"    step {each.number} {each.state}: {why}", "yellow") for why in _waits(each)]
     if short.changes:
         ready = ", ".join(f"{name} {count}" for name, count in short.lowest.items()) or "none"
-        lines.append(f"  takes {seconds(short.lasts_s)} besides starts; fewest ready replicas: {ready}")
+        held = " and what is held" if any(each.state == "held" for each in short.rows) else ""
+        lines.append(f"  takes {seconds(short.lasts_s)} besides starts{held}; fewest ready replicas: {ready}")
     lines += [paint(f"  not yet: {each}", "yellow") for each in short.missing]
     lines += [paint(f"  mind: {each}", "yellow") for each in short.risks]
     lines.append(paint(f"  facts {plan.basis}", "dim"))
