@@ -158,9 +158,13 @@ class _Ground:
             )
         )
         data = {way: text, **self.shared(), **self._running(name)}
+        if way != "app":
+            data |= self.some({"protocol": lambda: chance.choice(("http1", "http2", "grpc"))})
+        if data.get("protocol") == "grpc" and chance.random() < 0.5:
+            data["health"] = {"grpc": True}
         if number and chance.random() < 0.5:
             data["needs"] = chance.sample(self._services[:number], 1)
-        if chance.random() < 0.5:
+        if chance.random() < 0.5 and "protocol" not in data:
             data["at"] = {site: self.override(name) for site in chance.sample(self._sites, 1)}
         return data
 
@@ -197,6 +201,8 @@ class _Ground:
         data["replicas"] = self.replicas()
         data |= self.some({"needs": list, "drain": lambda: None, "scale": lambda: None})
         way = chance.choice(("app", "command", "image", ""))
+        if way in {"command", "image"} and chance.random() < 0.3:
+            data |= {"protocol": "grpc", "health": {"grpc": True, "path": None}}
         texts = {"app": "other.main:app", "command": "./run.sh", "image": "y@sha256:" + "0f" * 32}
         return data | ({way: texts[way]} if way else {})
 
@@ -204,7 +210,11 @@ class _Ground:
         """Return what the autoscaler follows, the goal in its unit."""
         on = self.chance.choice(("in_flight", "rate", "latency", "cpu"))
         goal = {"in_flight": 8, "rate": 12.5, "latency": "300ms", "cpu": "70%"}[on]
-        windows = {"window": lambda: "2m", "panic_window": lambda: self.duration(1, 50)}
+        windows = {
+            "window": lambda: "2m",
+            "panic_window": lambda: self.duration(1, 50),
+            "idle": lambda: self.duration(1),
+        }
         return {"on": on, "goal": goal, **self.some(windows)}
 
     def check(self) -> Data:

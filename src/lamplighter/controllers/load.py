@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from math import floor
 from typing import NamedTuple
 
+from lamplighter.model.facts import Load
 from lamplighter.model.history import History, Sample
 from lamplighter.model.system import Resources, Scale, Service
 from lamplighter.model.value import Instant
@@ -32,6 +33,18 @@ class Demand(NamedTuple):
 
     panic: float | None
     calm: float | None
+
+
+def asked(load: Load | None) -> int | None:
+    """Return how many requests are on a workload's replicas or wait for one; None if it is not known."""
+    if load is None or load.in_flight is None:
+        return None if load is None or not load.queued else load.queued
+    return load.in_flight + (load.queued or 0)
+
+
+def quiet(load: Load | None) -> bool:
+    """Return whether nothing is asked of a workload, and nothing was since the reading before: both known."""
+    return load is not None and asked(load) == 0 and load.rate_per_s == 0
 
 
 class Span(NamedTuple):

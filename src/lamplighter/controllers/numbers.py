@@ -9,6 +9,7 @@ from math import ceil
 from typing import NamedTuple
 
 from lamplighter.controllers.contracts import SHARE_DIGITS, SHARE_TOLERANCE
+from lamplighter.controllers.load import asked
 from lamplighter.controllers.survey import Survey
 from lamplighter.model.history import RolloutState, WorkloadHistory
 from lamplighter.model.system import Service, System
@@ -68,7 +69,9 @@ def active(memory: WorkloadHistory) -> RolloutState | None:
 
 def steps(rollout: RolloutState, service: Service) -> tuple[float, ...]:
     """Return the traffic shares that a rollout goes through, the last always all of it."""
-    return (1.0,) if rollout.at_once else (*(each for each in service.rollout.steps if each < 1), 1.0)
+    if rollout.at_once or rollout.from_zero:
+        return (1.0,)
+    return (*(each for each in service.rollout.steps if each < 1), 1.0)
 
 
 def step_share(rollout: RolloutState, service: Service) -> float:
@@ -133,6 +136,10 @@ def numbers(memory: WorkloadHistory, service: Service, survey: Survey, capacity:
     if not move.giver:
         placed = None if shares.keys() == {taker.release} or not taker.ready else {taker.release: 1.0}
         return Numbers({**wanted, taker.release: capacity}, placed)
+    if move.keep and not (giver.wanted or giver.there) and asked(survey.facts.loads.get(name)) == 0:
+        # At zero, and nobody waits: what is there to be replaced need not be started for that.
+        placed = {taker.release: 1.0} if taker.ready else None
+        return Numbers({**wanted, taker.release: max(1, capacity), giver.release: 0}, placed)
     room, total = attainable(service, survey, {move.taker, move.giver}, capacity)
     share = shares.get(taker.release, 0.0) / (shares.get(taker.release, 0.0) + shares[giver.release])
     counts = _counts(move, (taker, giver), total, room, share)

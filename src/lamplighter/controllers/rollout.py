@@ -41,7 +41,7 @@ def rollout(system: System, survey: Survey, history: History) -> Verdict:
     """Propose the next capacity-safe move of each workload towards its release.
 
     1. The target is not configured with the spec in force, or processes or health are silent: wait.
-    2. A first release starts at once at full number, once what it needs has a ready replica.
+    2. A first release starts at once at full number, once what it needs has a ready replica or is at zero.
     3. A rollout: more of the candidate as room allows, then its share of the traffic, then bake.
     4. No room (`max` plus `surge`): stable makes way, never below what its own traffic needs.
     5. A release that has lost its traffic for good is drained; one that still has some gives it back
@@ -59,7 +59,7 @@ def rollout(system: System, survey: Survey, history: History) -> Verdict:
         memory = history.workloads.get(name)
         if memory is None or not (memory.stable or memory.rollout or memory.wanted):
             continue
-        missing = _missing_needs(system, survey, service) if not memory.stable else ()
+        missing = _missing_needs(system, survey, service, history) if not memory.stable else ()
         if missing and not survey.live(name):
             findings.append(_waits_for(name, missing))
             continue
@@ -183,8 +183,18 @@ def _no_room(service: Service) -> Finding:
     return finding("rollout-has-no-room", service.name, message)
 
 
-def _missing_needs(system: System, survey: Survey, service: Service) -> tuple[str, ...]:
-    return tuple(each for each in service.needs if each in system.services and not survey.ready(each))
+def _missing_needs(system: System, survey: Survey, service: Service, history: History) -> tuple[str, ...]:
+    """Return the services that it needs and that cannot serve; one at zero can, it starts when asked."""
+    return tuple(
+        each
+        for each in service.needs
+        if each in system.services and not survey.ready(each) and not _at_zero(history, each)
+    )
+
+
+def _at_zero(history: History, name: str) -> bool:
+    memory = history.workloads.get(name)
+    return memory is not None and bool(memory.stable) and memory.capacity == 0
 
 
 def _waits_for(name: str, missing: tuple[str, ...]) -> Finding:

@@ -6,19 +6,23 @@ broken replicas are repair's.
 
 from math import ceil
 
+from msgspec.structs import replace
+
 from lamplighter.controllers import contracts
 from lamplighter.controllers.configure import configured
 from lamplighter.controllers.kinds import finding
-from lamplighter.controllers.load import Demand, before, demand
-from lamplighter.controllers.numbers import EPSILON, at_once, numbers
+from lamplighter.controllers.load import Demand, asked, before, demand
+from lamplighter.controllers.numbers import EPSILON, active, at_once, numbers
 from lamplighter.controllers.rollout import scales
 from lamplighter.controllers.survey import Survey
-from lamplighter.model.actions import Ready, Scale
+from lamplighter.model import system as spec
+from lamplighter.model.actions import Idle, Ready, Scale
 from lamplighter.model.decisions import Priority, Proposal, Verdict
 from lamplighter.model.facts import HEALTH, PROCESSES, TRAFFIC
 from lamplighter.model.findings import Evidence, Finding
 from lamplighter.model.history import History, WorkloadHistory
 from lamplighter.model.system import Service, System
+from lamplighter.model.value import Instant
 
 UP_AT = 1.1
 """More replicas only when the load needs a tenth more than there are (as Kubernetes' tolerance)."""
@@ -34,8 +38,11 @@ def scaling(system: System, survey: Survey, history: History) -> Verdict:
     3. The panic window needs a tenth more than there is: as many as it needs, at once.
     4. Panic (3, or less than a calm window since the last scale-up) never scales down.
     5. The calm window's peak fits into fewer, at most nine tenths used: drain the least busy, no more
-       at once than the guards allow to be at risk, and never below what the panic window needs.
-    6. More is needed than `max` allows: a finding.
+       at once than the guards allow to be at risk, and never below what the panic window needs, nor to zero.
+    6. `min` is 0, and nothing has been asked of it for `idle_s`, known all that time; no rollout is under
+       way: to zero.
+    7. At zero, and something is asked of it: as many as that needs, on the first reading.
+    8. More is needed than `max` allows: a finding.
     """
     findings: list[Finding] = []
     proposals: list[Proposal] = []
@@ -72,18 +79,39 @@ def _followed(survey: Survey, service: Service, memory: WorkloadHistory, wants: 
     """Return the total that the load asks for, and why; the present one where nothing is to be done."""
     assert service.scale is not None
     now, scale, total = survey.now, service.scale, memory.capacity
+    if total == 0:
+        return _from_zero(survey, service, scale)
     if wants.panic is not None and wants.panic > max(total * UP_AT, EPSILON):
         need = min(service.replicas.max, ceil(wants.panic - EPSILON))
         return max(total, need), f"the load needs {wants.panic:.1f} replicas of the {total} there are"
-    if wants.calm is None or wants.panic is None or survey.silence(TRAFFIC) or survey.silence(HEALTH):
+    if survey.silence(TRAFFIC) or survey.silence(HEALTH):
+        return total, ""
+    if idle(service, memory, now):
+        return 0, f"nothing was asked of it for {scale.idle_s:g} s"
+    if wants.calm is None or wants.panic is None:
         return total, ""
     if memory.scaled_up_at is not None and now - memory.scaled_up_at < scale.window_s:
         return total, ""
     peak = max(wants.calm, wants.panic)
-    fewer = max(service.replicas.min, ceil(peak / DOWN_AT - EPSILON))
+    fewer = max(1, service.replicas.min, ceil(peak / DOWN_AT - EPSILON))
     if scale.on == "latency":
         fewer = max(fewer, total - 1)
     return min(total, fewer), f"{scale.window_s:g} s of load need at most {peak:.1f} of {total} replicas"
+
+
+def idle(service: Service, memory: WorkloadHistory, now: Instant) -> bool:
+    """Return whether a service may go to zero: idle for long enough, known so, and nothing is rolled out."""
+    if service.scale is None or service.replicas.min > 0 or memory.idle_since is None or active(memory):
+        return False
+    return now - memory.idle_since >= service.scale.idle_s
+
+
+def _from_zero(survey: Survey, service: Service, scale: spec.Scale) -> tuple[int, str]:
+    requests = asked(survey.facts.loads.get(service.name))
+    if not requests:
+        return 0, ""
+    need = ceil(requests / scale.goal) if scale.on == "in_flight" else 1
+    return min(service.replicas.max, max(1, need)), f"{requests} requests wait, and there are no replicas"
 
 
 def _up(
@@ -113,16 +141,21 @@ def _down(
         left = sum(each.ready is True and each.id not in stops for each in there)
         if len(there) - len(stops) != to or left < to:
             continue
-        proposals.append(
-            contracts.shrink(
-                survey,
-                Scale(workload=name, release=release, replicas=to, stops=stops, drain_s=service.drain_s),
-                _why(because, total),
-                sources=contracts.EVERY_SOURCE,
-                needs=(Ready(workload=name, release=release, at_least=ready),),
-            )
+        needs = (Ready(workload=name, release=release, at_least=ready),)
+        proposal = contracts.shrink(
+            survey,
+            Scale(workload=name, release=release, replicas=to, stops=stops, drain_s=service.drain_s),
+            _why(because, total),
+            sources=contracts.EVERY_SOURCE,
+            needs=needs if total else (*needs, Idle(workload=name)),
         )
+        proposals.append(proposal if total else _harmless(proposal))
     return proposals
+
+
+def _harmless(proposal: Proposal) -> Proposal:
+    """To zero puts no request at risk: there is none, and what comes then waits for a replica."""
+    return replace(proposal, contract=replace(proposal.contract, blast_radius=0.0))
 
 
 def _why(because: str, total: int) -> contracts.Why:

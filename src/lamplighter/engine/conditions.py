@@ -4,6 +4,7 @@ Three answers: True, False, and None for "cannot be told", which is neither.
 """
 
 from lamplighter.controllers.contracts import SHARE_TOLERANCE
+from lamplighter.controllers.load import asked
 from lamplighter.controllers.survey import Survey
 from lamplighter.model.actions import (
     Broken,
@@ -11,6 +12,7 @@ from lamplighter.model.actions import (
     Configured,
     Gone,
     Heard,
+    Idle,
     Live,
     Ready,
     Serving,
@@ -36,6 +38,9 @@ def holds(condition: Condition, survey: Survey) -> bool | None:
             return len(live) == exactly if _counted(survey) else None
         case Ready(workload=workload, release=release, at_least=at_least):
             return _ready(survey, workload, release, at_least)
+        case Idle(workload=workload):
+            requests = asked(survey.facts.loads.get(workload))
+            return None if requests is None else requests == 0
         case Shares(workload=workload, shares=shares):
             now = survey.facts.shares.get(workload, {})
             return None if survey.silence(HEALTH) else same_shares(now, shares)

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from lamplighter.controllers.load import quiet
 from lamplighter.controllers.numbers import active
 from lamplighter.controllers.repair import SHORT_LIFE_S, vanished
 from lamplighter.controllers.rollout import progress
@@ -89,6 +90,7 @@ def _remembered(
     return noted(
         memory,
         samples=sampled(memory.samples, service, survey, heard),
+        idle_since=_idle_since(memory, service, survey),
         missing_since=_missing(memory, survey, name),
         repairs=_recent(memory.repairs, since),
         restores=_recent(memory.restores, since),
@@ -222,6 +224,16 @@ def _conditions(memory: WorkloadHistory, survey: Survey, name: str, limit_bytes:
         unknown_since=unknown,
         over_memory_since=over,
     )
+
+
+def _idle_since(memory: WorkloadHistory, service: Service, survey: Survey) -> Instant | None:
+    """Return since when a workload is known to be asked for nothing; what is not known begins it anew.
+
+    Only kept for one that goes to zero.
+    """
+    if service.replicas.min > 0 or not quiet(survey.facts.loads.get(service.name)):
+        return None
+    return survey.now if memory.idle_since is None else memory.idle_since
 
 
 def _missing(memory: WorkloadHistory, survey: Survey, name: str) -> dict[str, Instant]:

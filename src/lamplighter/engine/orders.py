@@ -125,7 +125,12 @@ def _released(
 
 
 def begun(memory: WorkloadHistory, state: RolloutState) -> WorkloadHistory:
-    """Return the memory with a new rollout; one that was under way is superseded by it."""
+    """Return the memory with a new rollout; one that was under way is superseded by it.
+
+    At zero there is no traffic to share out: one replica shows that the release serves, and that is all.
+    """
+    if memory.stable and memory.capacity == 0:
+        return replace(memory, rollout=replace(state, from_zero=True), capacity=1)
     return replace(memory, rollout=state)
 
 

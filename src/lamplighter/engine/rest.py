@@ -188,6 +188,7 @@ def at_rest(name: str, history: History, survey: Survey) -> Resting | None:
     3. Nothing is noted of a replica but that it was ready once: none has failed, ended or was replaced.
     4. Its load has been within the bounds that ask for this very number, in all that the windows see.
     5. Repairs that are counted against it are forgotten at an instant that is known.
+    6. It does not go to zero: the time of one that does runs while nothing changes.
 
     Args:
         name: a workload that no action is under way for.
@@ -197,6 +198,8 @@ def at_rest(name: str, history: History, survey: Survey) -> Resting | None:
     assert history.system is not None
     service, memory = history.system.services.get(name), history.workloads[name]
     if service is None or name in survey.behind or not _settled(service, memory):
+        return None
+    if service.replicas.min == 0:
         return None
     if not _standing(service, memory, survey):
         return None

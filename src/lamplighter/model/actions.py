@@ -65,7 +65,13 @@ class Heard(Value, tag="heard"):
     source: str
 
 
-Condition = Live | Ready | Serving | Broken | Gone | Shares | Configured | Heard
+class Idle(Value, tag="idle"):
+    """Nothing is asked of the workload: no request, stream or WebSocket is on a replica or waits for one."""
+
+    workload: str
+
+
+Condition = Live | Ready | Serving | Broken | Gone | Shares | Configured | Heard | Idle
 
 # --- actions
 

@@ -35,7 +35,8 @@ class RolloutState(Value):
     `step` is the index of the step that is applied or being applied; `step_since` when it was reached
     (None: not yet). `shortfall_since`: since when the candidate has had fewer ready replicas than its
     traffic needs. `crashes` counts candidates that ended soon after their start. `at_once`: straight
-    to all traffic, no bake (a rollback). `verdict` ends it; the value is kept until the next one.
+    to all traffic, no bake (a rollback). `from_zero`: likewise, since there was no traffic to share out.
+    `verdict` ends it; the value is kept until the next one.
     """
 
     candidate: str
@@ -43,6 +44,7 @@ class RolloutState(Value):
     started_at: Instant = 0.0
     by: str = ""
     at_once: bool = False
+    from_zero: bool = False
     step: int = 0
     step_since: Instant | None = None
     shortfall_since: Instant | None = None
@@ -62,6 +64,7 @@ class WorkloadHistory(Value):
     one took its place), `attempts` (when predecessors in the same place failed soon or were replaced
     alive). `missing_since`: since when fewer of a release have lived than are wanted, with no proven
     death to show for it; `restores`: when such vanished ones were started again.
+    `idle_since`: since when it is known that nothing is asked of it; None while that is not so, or not known.
     `drain_s` is kept for a workload that has left the spec. `answered_at`: when the target last answered
     an action on it; facts that were read before then are of the past.
     """
@@ -87,6 +90,7 @@ class WorkloadHistory(Value):
     restores: tuple[Instant, ...] = ()
     scaled_up_at: Instant | None = None
     scaled_down_at: Instant | None = None
+    idle_since: Instant | None = None
     answered_at: Instant | None = None
 
 

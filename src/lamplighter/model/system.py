@@ -4,7 +4,7 @@ Values only. Durations are seconds (`_s`), sizes bytes (`_bytes`), shares fracti
 money US dollars (`_usd`). `spec` makes these from text; nothing here knows of YAML.
 """
 
-from typing import Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 import msgspec
 
@@ -37,13 +37,17 @@ class Scale(Value):
 
     `goal` is per replica: requests in flight, requests/s (`rate`), seconds at p99 (`latency`), or
     share of the cpu request (`cpu`). `window_s` is the calm window, `panic_window_s` the short one,
-    which only ever scales up.
+    which only ever scales up. A workload whose `min` is 0 goes to zero once it is known to have had
+    nothing to do for `idle_s`.
     """
+
+    LATER: ClassVar[tuple[str, ...]] = ("idle_s",)
 
     on: Literal["in_flight", "rate", "latency", "cpu"] = "in_flight"
     goal: float = 8.0
     window_s: float = 60.0
     panic_window_s: float = 6.0
+    idle_s: float = 300.0
 
 
 class Resources(Value):
@@ -57,11 +61,15 @@ class Resources(Value):
 class Health(Value):
     """How a replica shows that it can serve: `path` must answer 200 to 399; without one, a TCP connect.
 
-    A replica must be ready `start_timeout_s` after its start. One that fails its checks for
-    `unhealthy_after_s` is drained and replaced.
+    With `grpc` it is asked by the gRPC health protocol for the server as a whole instead. A replica must
+    be ready `start_timeout_s` after its start. One that fails its checks for `unhealthy_after_s` is
+    drained and replaced.
     """
 
+    LATER: ClassVar[tuple[str, ...]] = ("grpc",)
+
     path: str = ""
+    grpc: bool = False
     start_timeout_s: float = 60.0
     unhealthy_after_s: float = 3.0
 
@@ -123,10 +131,16 @@ class Objective(Value):
 
 
 class Service(Value):
-    """A workload that answers requests. `at` holds the same service as wanted at another site."""
+    """A workload that answers requests. `at` holds the same service as wanted at another site.
+
+    `protocol` is what its replicas speak; its callers may speak any of them to the gateway.
+    """
+
+    LATER: ClassVar[tuple[str, ...]] = ("protocol",)
 
     name: str
     run: Run
+    protocol: Literal["http1", "http2", "grpc"] = "http1"
     folder: str = "."
     python: Python | None = None
     env: dict[str, str] = {}

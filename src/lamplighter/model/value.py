@@ -7,7 +7,7 @@ unions, fast decoding and checking of what comes from disk or the wire. Knows no
 import functools
 import hashlib
 from enum import Enum
-from typing import Any, dataclass_transform
+from typing import Any, ClassVar, dataclass_transform
 
 import msgspec
 
@@ -21,7 +21,12 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
 
     Made of what was there before it, a value is never part of a cycle, so the garbage collector need not
     look at it: with 100,000 replicas its rounds would cost more than a pass.
+
+    `LATER` names fields that a later version added: at its default such a field is no part of a digest,
+    so that what an earlier version has recorded keeps the digest that it had.
     """
+
+    LATER: ClassVar[tuple[str, ...]] = ()
 
 
 def encode(value: Any) -> bytes:
@@ -56,7 +61,7 @@ def whole(value: Any, *, floats: bool = False) -> Any:
 
     Args:
         value: a value, or a list, tuple or dict of values.
-        floats: make all numbers floats.
+        floats: as digests have it: all numbers floats, and no later fields at their defaults.
     """
     kind: Any = type(value)
     if kind in _PLAIN:
@@ -64,11 +69,14 @@ def whole(value: Any, *, floats: bool = False) -> Any:
     if kind is int:
         return float(value) if floats else value
     if isinstance(value, msgspec.Struct):
-        tag, names = _form(kind)
+        tag, names, later = _form(kind)
         fields = {
             name: each if type(each := getattr(value, name)) in _PLAIN else whole(each, floats=floats)
             for name in names
         }
+        for name, default in later.items() if floats else ():
+            if getattr(value, name) == default:
+                del fields[name]
         return {**tag, **fields}
     if isinstance(value, dict):
         return {str(key): whole(each, floats=floats) for key, each in value.items()}
@@ -81,7 +89,9 @@ _PLAIN = frozenset({str, float, bool, type(None)})
 
 
 @functools.cache
-def _form(kind: type[msgspec.Struct]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the tag of a kind of value, as a field, and the names of its other fields."""
+def _form(kind: type[msgspec.Struct]) -> tuple[dict[str, Any], tuple[str, ...], dict[str, Any]]:
+    """Return a kind's tag as a field, its other fields, and the later ones with their defaults."""
     config = kind.__struct_config__
-    return ({config.tag_field: config.tag} if config.tag_field else {}), kind.__struct_fields__
+    later = getattr(kind, "LATER", ())
+    defaults = {each.name: each.default for each in msgspec.structs.fields(kind) if each.name in later}
+    return ({config.tag_field: config.tag} if config.tag_field else {}), kind.__struct_fields__, defaults

@@ -190,6 +190,12 @@ goal-unit: The goal has another unit than what is measured
     in_flight and rate take a number, latency a duration, cpu a percentage.
 windows-swapped: The panic window is the longer one
     The panic window notices a rise soon, the other lets replicas go only after a long calm.
+app-speaks-http1: An app that should speak HTTP/2
+    An ASGI app given by app is served by uvicorn, which speaks HTTP/1.1. Clients may speak HTTP/2 to the
+    gateway all the same. For HTTP/2 or gRPC between gateway and replica give a command whose server
+    speaks it, such as hypercorn, granian or a gRPC server.
+grpc-health: A health check that cannot be asked
+    The gRPC health protocol is a gRPC call, so it needs protocol grpc, and stands instead of a path.
 steps-not-ascending: Steps that do not rise
     Each step of a rollout gives the new release a larger share of the traffic than the one before.
 steps-end: Steps that do not end at 100%
@@ -246,6 +252,9 @@ no-room-to-scale: Nothing to scale
 no-room-to-roll-out: No room for a new release
     A rollout starts a replica of the new release or ends one of the old before anything else. With
     min and max equal and a surge of 0 it may do neither, and waits for ever.
+idle-without-zero: Idle without going to zero
+    idle says after how long with nothing to do the last replica goes. Only a service with min 0 goes to
+    zero; any other keeps its min.
 drain-too-short: Calls may outlive the drain
     A replica that goes has drain to finish what it has begun; calls that may take longer than that
     can be cut.

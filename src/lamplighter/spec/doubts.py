@@ -69,7 +69,7 @@ def _budgets(tree: Mapping, system: System, found: Faults) -> None:
 
 def _service(tree: Mapping, service: Service, found: Faults) -> None:
     path = ("services", service.name)
-    if not service.health.path:
+    if not service.health.path and not service.health.grpc:
         message = "no health path: a replica counts as ready once its port is open"
         found.add(
             "no-health-path", at(tree, *path), message, "add health: {path: /healthz} if it has such a page"
@@ -88,6 +88,10 @@ def _service(tree: Mapping, service: Service, found: Faults) -> None:
         message = f"min and max are both {service.replicas.min}, and no surge: a new release has no room"
         mend = "set surge: 1, raise replicas: max, or lower min"
         found.add("no-room-to-roll-out", at(tree, *path, "rollout", "surge"), message, mend)
+    idle = locate(tree, *path, "scale", "idle")
+    if idle is not None and service.replicas.min > 0:
+        message = f"min is {service.replicas.min}, so it never goes to zero and idle has no effect"
+        found.add("idle-without-zero", at(tree, *path, "scale", "idle"), message, "set replicas: {min: 0}")
     if service.resilience.timeout_s > service.drain_s:
         drain = duration_text(service.drain_s)
         message = f"calls may take longer than a replica that goes has time to finish them ({drain})"

@@ -54,6 +54,12 @@ SERVICE = Services(
         Field(
             "image", Way("image", references.IMAGE), "A container image that listens on $PORT.", attr="run"
         ),
+        Field(
+            "protocol",
+            words.choice("http1", "http2", "grpc"),
+            "What its replicas speak; callers may speak any of them to the gateway.",
+            default="http1",
+        ),
         FOLDER,
         PYTHON_FIELD,
         ENV,

@@ -73,7 +73,7 @@ REPLICAS = Short(
             Field(
                 "min",
                 whole(0, REPLICAS_MAX),
-                "The fewest; 0 lets the service sleep while no one asks.",
+                "The fewest; 0 lets the service go to zero while no one asks (scale: idle).",
                 default="1",
             ),
             Field(
@@ -115,6 +115,13 @@ SCALE = Scales(
             attr="panic_window_s",
             default="6s",
         ),
+        Field(
+            "idle",
+            duration(1, 2_592_000),
+            "With replicas: {min: 0}, how long it must have had nothing to do before its last replica goes.",
+            attr="idle_s",
+            default="5m",
+        ),
     ),
 )
 
@@ -142,6 +149,12 @@ HEALTH = Record(
             "path",
             references.PATH,
             "Must answer 200 to 399 when the replica can serve. Without it, a TCP connect must do.",
+        ),
+        Field(
+            "grpc",
+            words.FLAG,
+            "Ask by the gRPC health protocol instead, for the server as a whole.",
+            default="false",
         ),
         Field(
             "start_timeout",

@@ -10,6 +10,7 @@ import msgspec
 from lamplighter.model.system import (
     Freeze,
     Guards,
+    Health,
     Lifecycle,
     Money,
     Range,
@@ -178,16 +179,34 @@ def variable_of(secret: str) -> str:
 
 
 class Services(Sited):
-    """A service: with room to scale, it scales."""
+    """A service: with room to scale, it scales; what may go to zero must be able to come back."""
 
     def finish(self, values: dict[str, Any], node: Mapping, faults: Faults) -> Any:
         """Return the service."""
         replicas = values.get("replicas", Range())
-        if values.get("scale") is None and replicas.max > replicas.min and "scale" not in node.entries:
+        unsaid = "scale" not in node.entries or replicas.min == 0
+        if values.get("scale") is None and replicas.max > replicas.min and unsaid:
             values["scale"] = Scale()
+        _spoken(values, node, faults)
         if len(values.get("route", "")) > 1:
             values["route"] = values["route"].rstrip("/")
         return super().finish(values, node, faults)
+
+
+def _spoken(values: dict[str, Any], node: Mapping, faults: Faults) -> None:
+    """Refuse a protocol that what is run cannot speak, and a check in a protocol that it does not."""
+    protocol = values.get("protocol", "http1")
+    if protocol != "http1" and "app" in node.entries:
+        message = f"an app is served by uvicorn, which speaks HTTP/1.1 and not {protocol}"
+        mend = "give a command whose server does, such as: command: hypercorn --bind 127.0.0.1:$PORT app:app"
+        faults.add("app-speaks-http1", key_place(node, "protocol"), message, mend)
+    health: Health = values.get("health", Health())
+    if health.grpc and protocol != "grpc":
+        place = key_place(node, "health")
+        faults.add("grpc-health", place, "the health protocol of gRPC needs protocol: grpc")
+    elif health.grpc and health.path:
+        place = key_place(node, "health")
+        faults.add("grpc-health", place, "health is asked by path or by grpc, not by both", "leave one out")
 
 
 class Above(msgspec.Struct, frozen=True):

@@ -149,17 +149,6 @@ def test_without_an_autoscaler_there_are_min() -> None:
     assert 2 == len(here.live())
 
 
-def test_from_zero_and_back() -> None:
-    """With `min: 0` an idle service ends at none, and a waiting request brings one back."""
-    here = World(system(service(replicas=Range(min=0, max=3))))
-    here.load(0)
-    here.settle(seconds=90)
-    assert [] == here.live()
-    here.loads["web"] = Load(in_flight=0, queued=1)
-    here.run(6)
-    assert 1 == len(here.ready())
-
-
 def test_scaling_goes_on_during_a_rollout() -> None:
     """Load that rises while a candidate bakes gets its replicas."""
     here = world()

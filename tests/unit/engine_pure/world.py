@@ -243,7 +243,7 @@ class World:
 
     def load(self, in_flight: int, workload: str = "web") -> None:
         """Set the requests in flight."""
-        self.loads[workload] = Load(in_flight=in_flight, queued=0)
+        self.loads[workload] = Load(in_flight=in_flight, queued=0, rate_per_s=10.0 * in_flight)
 
     # --- what a test asks
 

@@ -65,6 +65,12 @@ FAULTS: dict[str, tuple[str | bytes, int, int]] = {
     "min-above-max": (service("replicas: {min: 3, max: 2}"), 5, 21),
     "goal-unit": (service("scale: {on: cpu, goal: 3}"), 5, 28),
     "windows-swapped": (service("scale: {window: 5s, panic_window: 9s}"), 5, 39),
+    "app-speaks-http1": (service("protocol: grpc"), 5, 15),
+    "grpc-health": (
+        "system: x\nservices: {w: {command: x, protocol: http2, health: {grpc: true}}}",
+        2,
+        53,
+    ),
     "steps-not-ascending": (service("rollout: {steps: [50%, 5%, 100%]}"), 5, 28),
     "steps-end": (service("rollout: {steps: [5%, 50%]}"), 5, 27),
     "deleted-first": (STORE % "lifecycle: {archive: 9d, delete: 1d}", 2, 61),
@@ -95,6 +101,8 @@ WARNINGS = {
     "single-replica": f"system: x\nservices: {{w: {{{OK}, objective: {{availability: 99%}}}}}}",
     "no-room-to-scale": f"system: x\nservices: {{w: {{{OK}, replicas: 2, scale: {{goal: 3}}}}}}",
     "no-room-to-roll-out": f"system: x\nservices: {{w: {{{OK}, replicas: 2, rollout: {{surge: 0}}}}}}",
+    "idle-without-zero": "system: x\n"
+    f"services: {{w: {{{OK}, replicas: {{min: 1, max: 2}}, scale: {{idle: 1m}}}}}}",
     "drain-too-short": f"system: x\nservices: {{w: {{{OK}, drain: 1s, resilience: {{timeout: 5s}}}}}}",
     "nested-route": f"system: x\nservices: {{w: {{{OK}a}}, v: {{{OK}a/b}}}}",
     "idle-replicas": "system: x\nagents: {r: {agent: m:A, partitions: 2, replicas: 3}}",

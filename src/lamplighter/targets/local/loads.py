@@ -47,6 +47,21 @@ def with_cpu(loads: Mapping[str, Load], replicas: Iterable[Replica]) -> dict[str
     }
 
 
+def with_held(loads: Mapping[str, Load], held: Mapping[str, int]) -> dict[str, Load]:
+    """Return the loads with the requests that wait in the activator counted among those that are queued.
+
+    Where the gateway has said nothing of a service, that it is asked for is known all the same.
+    """
+    return {
+        **loads,
+        **{
+            name: msgspec.structs.replace(load, queued=(load.queued or 0) + count)
+            for name, count in held.items()
+            for load in [loads.get(name, Load())]
+        },
+    }
+
+
 def _rounded(cores: float | None) -> float | None:
     return None if cores is None else round(cores, 3)
 

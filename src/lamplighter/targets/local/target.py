@@ -21,7 +21,7 @@ from lamplighter.targets.local import environment, seen, wishes
 from lamplighter.targets.local.client import Client
 from lamplighter.targets.local.gateway.admin import GatewayUnavailableError
 from lamplighter.targets.local.gateway.statistics import Reading, read
-from lamplighter.targets.local.loads import Loads, with_cpu
+from lamplighter.targets.local.loads import Loads, with_cpu, with_held
 from lamplighter.targets.local.logs import lines
 from lamplighter.targets.local.machine import Usage, machine
 from lamplighter.targets.local.masking import Mask
@@ -78,12 +78,13 @@ class LocalTarget:
         replicas = self._seen(observed, reading)
         self._hear(MACHINE, scope.now, "")
         known = observed or self._last or _NOTHING
+        loads = self._loads.since_last(reading, scope.now) if reading else {}
         return Facts(
             at=scope.now,
             wall=scope.wall,
             sources=dict(self._sources),
             replicas=replicas,
-            loads=with_cpu(self._loads.since_last(reading, scope.now) if reading else {}, replicas),
+            loads=with_cpu(with_held(loads, observed.held if observed else {}), replicas),
             shares=known.shares,
             machine=machine(self._state_dir),
             configured=known.configured,

@@ -22,9 +22,11 @@ def _backend(service: Service) -> Backend:
     resilience = service.resilience
     return Backend(
         name=service.name,
-        check=Check(path=service.health.path or None),
+        check=Check(path=service.health.path or None, grpc="" if service.health.grpc else None),
+        protocol=service.protocol,
         timeout_s=resilience.timeout_s or None,
         retries=resilience.retries,
+        wait_s=service.health.start_timeout_s if service.replicas.min == 0 else None,
     )
 
 

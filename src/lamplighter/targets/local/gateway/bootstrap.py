@@ -6,6 +6,7 @@ discovered listener goes on without it, while one that cannot bind these ends, w
 
 from typing import Any
 
+from .holding import holding_filter
 from .replies import local_replies
 from .table import Table
 
@@ -26,7 +27,7 @@ _BUFFER_BYTES = 1 << 20
 _CONNECTIONS_MAX = 50_000
 # Lost after the first byte of the response had left: the client holds half an answer.
 _CUT_FLAGS = ["UC", "UR", "LR", "UPE", "UT", "SI"]
-_FAILURE_FLAGS = ["UO", "DO", "UDO", "UH", "UF", "NC", *_CUT_FLAGS]
+_FAILURE_FLAGS = ["UO", "DO", "UDO", "UH", "UF", "NC", "UAEX", *_CUT_FLAGS]
 
 # A statistic that is not listed costs nothing; those below are all that `statistics` reads.
 _KEPT = (
@@ -93,7 +94,7 @@ def _http(name: str) -> Json:
         "stat_prefix": name,
         "codec_type": "AUTO",
         "rds": {"route_config_name": name, "config_source": _file(f"rds.{name}.json")},
-        "http_filters": [_named("envoy.filters.http.router", _router())],
+        "http_filters": [holding_filter(), _named("envoy.filters.http.router", _router())],
         "upgrade_configs": [{"upgrade_type": "websocket"}],
         # Every caller counts as foreign: only then are x-envoy-* request headers, which could ask
         # for a thousand retries, taken off.

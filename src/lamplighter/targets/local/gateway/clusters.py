@@ -6,7 +6,7 @@ canary never fails a request that a stable replica could have answered.
 
 from typing import Any
 
-from .table import Backend, Check, Endpoint
+from .table import Backend, Check, Endpoint, Protocol
 
 __all__ = ["assignment", "cluster", "eds_name"]
 
@@ -27,6 +27,11 @@ _UPSTREAM_IDLE_S = 1.0
 _CONNECT_TIMEOUT_S = 0.5
 # What of a request's or a response's body is held in memory at one time, per connection.
 _BUFFER_BYTES = 1 << 20
+_SPOKEN: dict[Protocol, str] = {
+    "http1": "http_protocol_options",
+    "http2": "http2_protocol_options",
+    "grpc": "http2_protocol_options",
+}
 
 
 def eds_name(backend: str) -> str:
@@ -59,14 +64,14 @@ def cluster(backend: Backend) -> Json:
             # By default a change of health or weight waits up to 1 s for others to join it.
             "update_merge_window": "0s",
         },
-        "health_checks": [_health_check(backend.check)],
+        "health_checks": [_health_check(backend.check, backend.protocol)],
         "outlier_detection": _outliers(),
         "circuit_breakers": {"thresholds": [_limits(backend.max_in_flight)]},
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
                 "common_http_protocol_options": {"idle_timeout": _seconds(_UPSTREAM_IDLE_S)},
-                "explicit_http_config": {"http_protocol_options": {}},
+                "explicit_http_config": {_SPOKEN[backend.protocol]: {}},
             },
         },
     }
@@ -79,8 +84,10 @@ def assignment(backend: Backend) -> Json:
         "cluster_name": backend.name,
         "endpoints": [{"lb_endpoints": [_endpoint(endpoint) for endpoint in backend.endpoints]}],
     }
-    if backend.endpoints and all(endpoint.draining for endpoint in backend.endpoints):
+    left = backend.endpoints and all(endpoint.draining for endpoint in backend.endpoints)
+    if left and backend.wait_s is None:
         # With no healthy replica left Envoy would turn to the draining ones, and they would never drain.
+        # Where requests are held instead, just those may that had passed before: they are not lost so.
         every = {"numerator": 100, "denominator": "HUNDRED"}
         loads["policy"] = {"drop_overloads": [{"category": "draining", "drop_percentage": every}]}
     return loads
@@ -112,11 +119,16 @@ def _balancing() -> Json:
     }
 
 
-def _health_check(check: Check) -> Json:
+def _health_check(check: Check, protocol: Protocol) -> Json:
     starting = _seconds(check.starting_interval_s)
     asked: Json = {"tcp_health_check": {}}
-    if check.path is not None:
-        asked = {"http_health_check": {"path": check.path, "expected_statuses": [{"start": 200, "end": 400}]}}
+    if check.grpc is not None:
+        asked = {"grpc_health_check": {"service_name": check.grpc, "authority": "localhost"}}
+    elif check.path is not None:
+        good = [{"start": 200, "end": 400}]
+        asked = {"http_health_check": {"path": check.path, "expected_statuses": good}}
+        if protocol != "http1":
+            asked["http_health_check"]["codec_client_type"] = "HTTP2"
     return {
         "timeout": _seconds(check.timeout_s),
         "interval": _seconds(check.interval_s),

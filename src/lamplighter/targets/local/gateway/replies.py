@@ -33,7 +33,7 @@ _LATER = frozenset({"overloaded", "draining", "unreachable", "no-replica"})
 
 def local_replies() -> Json:
     """The part of a listener that marks and words the gateway's own replies."""
-    mappers = [_mapper(reason, flags, text) for reason, flags, text in REASONS]
+    mappers = [*(_mapper(reason, flags, text) for reason, flags, text in REASONS), _refused_while_held()]
     return {"mappers": mappers, "body_format": _body("gateway", "the gateway refused the request")}
 
 
@@ -46,6 +46,18 @@ def _mapper(reason: str, flags: tuple[str, ...], text: str) -> Json:
             {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
             for key, value in headers.items()
         ],
+    }
+
+
+def _refused_while_held() -> Json:
+    """The activator words its refusals itself; a 5xx of its own would count as no answer."""
+    return {
+        "filter": {"response_flag_filter": {"flags": ["UAEX"]}},
+        "status_code": 503,
+        "body_format_override": {
+            "text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"},
+            "content_type": "application/json",
+        },
     }
 
 

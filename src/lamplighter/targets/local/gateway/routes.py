@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from .holding import holding
 from .table import Backend, Route, Table
 
 __all__ = ["internal_routes", "public_routes"]
@@ -17,6 +18,8 @@ Json = dict[str, Any]
 _IDEMPOTENT = "GET|HEAD|OPTIONS|TRACE|PUT|DELETE"
 _NOTHING_WAS_SENT = "connect-failure,refused-stream,reset-before-request"
 _ANY_LOSS = "connect-failure,refused-stream,reset,gateway-error"
+# The status with which a gRPC server says that it could not take a call now; it may have begun it.
+_ANY_LOSS_GRPC = f"{_ANY_LOSS},unavailable"
 # How often the balancer is asked for a replica not tried yet. It prefers the least busy one, and a
 # dead one is never busy: with two replicas three draws of four hit it, and 0.75**64 is 1e-8. A
 # replica with one percent of the weights is drawn in every hundredth turn.
@@ -57,9 +60,10 @@ def _entries(route: Route, backend: Backend) -> list[Json]:
     """The entries of one prefix, told apart by whether a request may be sent twice."""
     safe = {"name": ":method", "string_match": {"safe_regex": {"regex": _IDEMPOTENT}}}
     keyed = {"name": "idempotency-key", "present_match": True}
+    any_loss = _ANY_LOSS_GRPC if backend.protocol == "grpc" else _ANY_LOSS
     return [
-        _entry(route, backend, [safe], _ANY_LOSS),
-        _entry(route, backend, [keyed], _ANY_LOSS),
+        _entry(route, backend, [safe], any_loss),
+        _entry(route, backend, [keyed], any_loss),
         _entry(route, backend, [], _NOTHING_WAS_SENT),
     ]
 
@@ -74,7 +78,11 @@ def _entry(route: Route, backend: Backend, headers: list[Json], retry_on: str) -
             "retry_policy": _retries(backend, retry_on),
         },
         "stat_prefix": backend.name,
+        **holding(backend),
     }
+    if backend.protocol == "grpc":
+        # The caller's own deadline, as it stands in `grpc-timeout`; without one, none.
+        entry["route"]["max_stream_duration"] = {"grpc_timeout_header_max": "0s"}
     if route.prefix != "/":
         entry["route"]["regex_rewrite"] = {
             "pattern": {"regex": f"^{re.escape(route.prefix)}/?"},

@@ -12,8 +12,9 @@ import msgspec
 
 from . import admin
 from .bootstrap import LATENCY_BUCKETS_MS
+from .holding import is_internal
 
-__all__ = ["Answers", "EndpointReading", "Latency", "Reading", "ServiceReading", "read"]
+__all__ = ["Answers", "EndpointReading", "Latency", "Reading", "ServiceReading", "read", "serving"]
 
 _WAKE = "/stats?filter=^server.live$"
 
@@ -180,6 +181,23 @@ def read(folder: Path, deadline_s: float = 1.0) -> Reading:
     return _reading(_decode_clusters(hosts), _decode_stats(counts))
 
 
+def serving(folder: Path, deadline_s: float = 1.0) -> frozenset[str]:
+    """Read which services have a replica that new requests may go to: healthy, not draining, not ejected.
+
+    Args:
+        folder: the gateway's folder.
+        deadline_s: for the read.
+
+    Raises:
+        GatewayUnavailableError: it gave no answer; which is not "none".
+    """
+    with admin.session(folder, deadline_s) as asked:
+        hosts = _decode_clusters(asked.get("/clusters?format=json"))
+    return frozenset(
+        each.name for each in hosts.cluster_statuses if any(_takes(host) for host in each.host_statuses)
+    )
+
+
 class _Metric(msgspec.Struct):
     name: str
     value: str = "0"
@@ -202,9 +220,9 @@ class _Status(msgspec.Struct):
 
 class _Host(msgspec.Struct):
     address: _Address
-    hostname: str
-    stats: list[_Metric]
-    health_status: _Status
+    hostname: str = ""
+    stats: list[_Metric] = []
+    health_status: _Status = msgspec.field(default_factory=_Status)
 
 
 class _Cluster(msgspec.Struct):
@@ -246,7 +264,9 @@ def _reading(clusters: _Clusters, stats: _Stats) -> Reading:
     return Reading(
         uptime_s=count.get("server.uptime", 0),
         memory_bytes=count.get("server.memory_physical_size", 0),
-        services={c.name: _service(c, count, timed) for c in clusters.cluster_statuses},
+        services={
+            c.name: _service(c, count, timed) for c in clusters.cluster_statuses if not is_internal(c.name)
+        },
     )
 
 
@@ -297,6 +317,15 @@ def _endpoint(host: _Host) -> EndpointReading:
         errors=count["rq_error"],
         timeouts=count["rq_timeout"],
         unreachable=count["cx_connect_fail"],
+    )
+
+
+def _takes(host: _Host) -> bool:
+    status = host.health_status
+    return (
+        _health(status) == "healthy"
+        and not status.failed_outlier_check
+        and status.eds_health_status != "DRAINING"
     )
 
 

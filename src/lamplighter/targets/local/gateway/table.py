@@ -7,10 +7,13 @@ Envoy, files or processes. A value that could never be served is refused when it
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 import msgspec
 
-__all__ = ["Backend", "Check", "Endpoint", "Route", "Table", "split"]
+__all__ = ["Backend", "Check", "Endpoint", "Protocol", "Route", "Table", "split"]
+
+Protocol = Literal["http1", "http2", "grpc"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _PREFIX = re.compile(r"/|(/[^/?#\s]+)+")
@@ -22,10 +25,12 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     """How a replica is asked whether it can serve.
 
     The defaults take a hung replica out after at most 2.5 s (twice `interval_s + timeout_s`), and
-    see a new one within 0.1 s of its first good answer.
+    see a new one within 0.05 s of its first good answer.
 
     Args:
         path: asked with GET, good is 200 to 399; None: a TCP connection that is accepted is good.
+        grpc: the service asked for by the gRPC health protocol instead, empty for the server as a whole;
+            None: not asked so.
         interval_s: between two checks of a replica that is in rotation.
         timeout_s: an answer later than this is a failure.
         failures: this many in a row take a replica out; one wrong status does at once.
@@ -33,10 +38,11 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     path: str | None = None
+    grpc: str | None = None
     interval_s: float = 0.5
     timeout_s: float = 0.75
     failures: int = 2
-    starting_interval_s: float = 0.1
+    starting_interval_s: float = 0.05
 
     def __post_init__(self) -> None:
         if self.path is not None and not self.path.startswith("/"):
@@ -82,6 +88,10 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
         stream_idle_s: a request, stream or WebSocket on which nothing moves this long is ended.
         retries: tries after the first, each on a replica not tried yet; 0 turns retries off.
         max_in_flight: requests of the whole service at one time; more get 503. None: no limit.
+        protocol: what its replicas speak; clients may speak any of them. gRPC is HTTP/2 whose status
+            stands in trailers.
+        wait_s: while no replica can serve, requests wait at most so long; None: they are refused.
+        held: they are made to wait now.
     """
 
     name: str
@@ -91,6 +101,9 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
     stream_idle_s: float = 3600.0
     retries: int = 2
     max_in_flight: int | None = None
+    protocol: Protocol = "http1"
+    wait_s: float | None = None
+    held: bool = False
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

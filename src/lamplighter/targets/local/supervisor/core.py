@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from lamplighter.targets.local.activator import Activator, serving
 from lamplighter.targets.local.gateway.table import Table
 from lamplighter.targets.local.installation import mark
 from lamplighter.targets.local.supervisor import room
@@ -81,6 +82,9 @@ class Supervisor:
         self._gateway = Gateway(folder / "gateway", log, passed | marks, self._children)
         self._gateway.on_change(self._gateway_changed, self._gateway_lost)
         self._endings = Endings(self._site, self._children, self._gateway.in_flight, self._changed)
+        self._activator = Activator(
+            folder / "gateway", self._state.awake, serving, self._why_not_started, self._woken
+        )
         self._watchers: set[Callable[[str], None]] = set()
 
     # --- starting
@@ -99,6 +103,7 @@ class Supervisor:
             if replica.phase in ("draining", "ending"):
                 self._go(self._endings.drain(replica))
         self._kept.save()
+        self._waiting = self._go(self._activator.run())
         self._route()
         if self._state.dismantle_s is not None:
             self._go(self._dismantle(self._state.dismantle_s))
@@ -158,6 +163,7 @@ class Supervisor:
             dismantling=self._state.dismantle_s is not None,
             mark=self._mark,
             form=FORM,
+            held=self._activator.held(),
         )
 
     def _carry_out(self, op: Op) -> Reply:
@@ -283,6 +289,7 @@ class Supervisor:
                 left.setdefault(each.marks.get("LAMP_REPLICA", ""), []).append(each.identity)
         await asyncio.gather(*(self._endings.sweep(name, found) for name, found in left.items()))
         await self._gateway.stop()
+        self._waiting.cancel()
         room.leave(self._folder / "gateway", self._folder / "logs")
         self._kept.drop()  # the socket with it: from here on there is nothing of this system
         self._say("dismantled", replicas=len(live))
@@ -320,7 +327,25 @@ class Supervisor:
     def _gateway_lost(self) -> None:
         """Give the gateway a folder and all its files again."""
         self._kept.write("gateway-not-written", lambda: room.enter(self._folder / "gateway", self._site))
+        self._activator.listen_anew()
         self._route()
+
+    def _woken(self, service: str) -> None:
+        """See to a service that is asked for at zero, or has come back from there."""
+        if service in self._activator.awake:
+            self._changed()
+        self._hint(service)
+
+    def _why_not_started(self, service: str) -> str:
+        """Say why a service has nothing to serve with, for those who waited for it in vain."""
+        if not self._watchers:
+            return "no maintainer is running (lamp up)"
+        replicas = [each for each in self._state.replicas.values() if each.workload == service]
+        if not replicas:
+            return "no replica of it was started (lamp status says why)"
+        last = max(replicas, key=lambda each: each.started_at)
+        ended = "has ended" if last.phase == "exited" else "is not ready"
+        return f"{last.id}, started {time.monotonic() - last.started_at:.0f} s ago, {ended}"
 
     def _changed(self) -> None:
         self._route()
@@ -338,14 +363,16 @@ class Supervisor:
         if self._state.table is None or self._state.dismantle_s is not None:
             return
         table = routed(self._state.table, self._state.replicas.values(), self._state.shares)
+        table = self._activator.mark(table)
+        self._state.awake = tuple(sorted(self._activator.awake))
         self._kept.write("gateway-not-written", lambda: self._gateway.show(table))
 
     def _hint(self, subject: str) -> None:
         for each in tuple(self._watchers):
             each(subject)
 
-    def _go(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.create_task(self._guarded(work))
+    def _go(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return self._tasks.create_task(self._guarded(work))
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         """The edge of a task: a mistake in one ending must not end the parent of everything."""

@@ -130,7 +130,8 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     """All that the supervisor knows. `faults` are its own troubles, such as a full disk.
 
     `mark` is of the installation that it runs from, `form` the number of the form that its state is
-    kept in; a supervisor of version 0.1.0 gives neither.
+    kept in; a supervisor of version 0.1.0 gives neither. `held` counts by service the
+    requests that wait while none of its replicas can serve.
     """
 
     now: float
@@ -144,6 +145,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     dismantling: bool = False
     mark: str = ""
     form: int = 1
+    held: dict[str, int] = {}
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,7 +159,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hint(msgspec.Struct, frozen=True):
-    """Something changed about `subject` (a replica's id, or `gateway`)."""
+    """Something changed about `subject` (a replica's id, a service whose requests wait, or `gateway`)."""
 
     subject: str
 

@@ -48,7 +48,10 @@ class Replica(msgspec.Struct, kw_only=True):
 
 
 class State(msgspec.Struct, kw_only=True):
-    """All that is kept. `dismantle_s` is the grace of a dismantling under way."""
+    """All that is kept. `dismantle_s` is the grace of a dismantling under way.
+
+    `awake`: services that may go to zero and whose requests go straight to a replica.
+    """
 
     version: int = FORM
     boot: str = ""
@@ -61,6 +64,7 @@ class State(msgspec.Struct, kw_only=True):
     gateway: Identity | None = None
     gateway_since: float = 0.0
     dismantle_s: float | None = None
+    awake: tuple[str, ...] = ()
 
     def remember(self, action_id: str, reply: Reply) -> None:
         """Keep the reply to an action, and no more than ACTIONS_MAX of them."""
