@@ -1,25 +1,41 @@
-"""Stories drawn from seeds, on the real engine: how many are sound, and how fast virtual time goes by.
+"""Stories drawn from seeds, on the real engine: how many are sound, what they cover, and how fast they go.
 
-`seeds` runs stories under a storm of faults; each that is not sound is shown with the command that runs it
-again. `speed` runs three workloads without faults, at the loop's own pace.
+`seeds` runs stories of an hour with faults, in parallel; each that is not sound is shown with the command
+that runs it again. It can be interrupted, or killed, and goes on with `--resume`. `speed` runs three
+workloads without faults, at the loop's own pace.
 """
 
+import argparse
+import os
 from collections import Counter
+from pathlib import Path
 
-from benchmarks.report import Figures, Options, exactly
+from benchmarks.report import Figures, Options, at_least, commit, exactly
 from lamplighter.model.intents import Up
 from lamplighter.targets.simulated import App, Demand
+from lamplighter.testing import campaign
 from lamplighter.testing.builders import system
-from lamplighter.testing.report import Parts, Report
+from lamplighter.testing.campaign import Campaign, Tally
+from lamplighter.testing.report import Parts
 from lamplighter.testing.simulation import simulate
-from lamplighter.testing.story import Order, Story, story
+from lamplighter.testing.story import HOUR_S, Order, Story
 
 PARTS = {
-    "seeds": "stories under a storm of faults: what never may happen, and coming to rest",
+    "seeds": "stories under faults: what never may happen, and coming to rest",
     "speed": "virtual hours in a second of CPU: three workloads, no faults",
 }
-COUNT, COUNT_QUICK = 400, 20
-HOUR_S = 3600.0
+COUNT, COUNT_QUICK = 10_000, 20
+FAULTS_MIN, WORKLOADS_MIN = 20, 3
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what a campaign takes."""
+    parser.add_argument("--seeds", type=int, default=None, metavar="N", help=f"how many ({COUNT})")
+    parser.add_argument("--first", type=int, default=None, metavar="N", help="the first seed (--seed)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes (cores)")
+    parser.add_argument(
+        "--resume", type=Path, default=None, metavar="FILE", help="go on with what this file says is done"
+    )
 
 
 def run(options: Options) -> Figures:
@@ -32,30 +48,54 @@ def run(options: Options) -> Figures:
 
 
 def _seeds(options: Options) -> None:
-    count = COUNT_QUICK if options.quick else COUNT
-    reports = [_one(seed, options) for seed in range(options.seed, options.seed + count)]
-    figures, broken = options.figures, Counter(name for each in reports for name in each.broken)
-    figures.put("seeds", count)
-    figures.put("seeds_unsound", sum(not each.sound for each in reports), exactly(0))
-    figures.put("actions", sum(each.actions for each in reports))
-    figures.put("maintainers", sum(each.maintainers for each in reports))
-    figures.put("virtual_h", sum(each.virtual_s for each in reports) / HOUR_S)
-    figures.put("virtual_h_per_cpu_s", _rate(reports))
-    figures.parts["violations"] = dict(broken)
-    figures.parts["unsound"] = [each.seed for each in reports if not each.sound]
+    asked = options.asked
+    count = asked.seeds or (COUNT_QUICK if options.quick else COUNT)
+    made = Campaign(asked.first or options.seed, count, version=commit())
+    if asked.resume is not None and (done := made.resume(asked.resume)):
+        options.progress(f"{done} seeds were done before")
+
+    def told(made: Campaign, new: Tally) -> None:
+        for each in new.failures:
+            options.progress(each.text)
+        options.progress(made.progress())
+
+    try:
+        made.run(asked.jobs, told)
+    finally:
+        _figures(made.tally, options)
+    print(campaign.table(made.tally))
 
 
-def _one(seed: int, options: Options) -> Report:
-    report = simulate(story(seed), seed=seed)
-    if not report.sound:
-        options.progress(report.text())
-    return report
+def _figures(tally: Tally, options: Options) -> None:
+    figures, runs = options.figures, max(1, len(tally.seeds))
+    least, middle = campaign.faults_each(tally)
+    figures.put("seeds", len(tally.seeds))
+    figures.put("seeds_unsound", len(tally.failures), exactly(0))
+    figures.put("actions_destructive_in_outages", tally.blind_stops, exactly(0))
+    figures.put("faults_min", least, at_least(FAULTS_MIN))
+    figures.put("faults_median", middle)
+    figures.put("workloads_mean", tally.workloads / runs, at_least(WORKLOADS_MIN))
+    figures.put("virtual_h", tally.virtual_s / HOUR_S)
+    figures.put("virtual_h_mean", tally.virtual_s / HOUR_S / runs, at_least(1.0))
+    figures.put("virtual_h_per_cpu_s", tally.virtual_s / HOUR_S / max(tally.cpu_s, 1e-9))
+    figures.put("outages", tally.outages.total())
+    figures.put("passes", tally.passes)
+    figures.put("actions", tally.actions)
+    figures.put("maintainers", tally.maintainers)
+    figures.put("holes", len(tally.holes()))
+    figures.parts["outages"] = dict(tally.outages)
+    figures.parts["faults"] = dict(tally.faults)
+    figures.parts["coverage"] = dict(tally.coverage)
+    figures.parts["holes"] = tally.holes()
+    figures.parts["violations"] = dict(Counter(name for each in tally.failures for name in each.broken))
+    figures.parts["unsound"] = [each.seed for each in tally.failures]
 
 
 def _speed(options: Options) -> None:
     hours = 0.25 if options.quick else 2.0
     report = simulate(quiet(hours * HOUR_S), seed=options.seed, parts=Parts())
-    options.figures.put("quiet_virtual_h_per_cpu_s", _rate([report]))
+    rate = report.virtual_s / HOUR_S / report.cpu_s
+    options.figures.put("quiet_virtual_h_per_cpu_s", rate)
     options.figures.put("quiet_passes_per_cpu_s", report.passes / report.cpu_s)
 
 
@@ -70,7 +110,3 @@ def quiet(length_s: float) -> Story:
         calm_at=length_s,
         end_at=length_s + 600,
     )
-
-
-def _rate(reports: list[Report]) -> float:
-    return sum(each.virtual_s for each in reports) / HOUR_S / sum(each.cpu_s for each in reports)

@@ -248,7 +248,8 @@ def _workloads(history: History, facts: Facts) -> list[WorkloadView]:
         kinds |= dict.fromkeys(system.services, "service")
         kinds |= dict.fromkeys(system.agents, "agents")
         kinds |= dict.fromkeys(system.jobs, "job")
-    seen = {each.workload for each in facts.replicas if each.live} | set(history.workloads)
+    seen = {each.workload for each in facts.replicas if each.live}
+    seen |= {name for name, memory in history.workloads.items() if memory.stable or memory.wanted}
     return [
         _workload(name, kinds.get(name, "leaving"), history, facts) for name in sorted(kinds.keys() | seen)
     ]

@@ -34,7 +34,8 @@ _Noted = TypeVar("_Noted")
 def remember(history: History, survey: Survey) -> History:
     """Return the history with this pass's facts folded in, but for workloads that they are behind on.
 
-    What has not changed stays the very object that it was. Of a workload at rest only its load is noted.
+    What has not changed stays the very object that it was. Of a workload at rest only its load is noted; of
+    one that has left the spec, and of which nothing is left, only what its next replicas must know.
     """
     system = history.system
     if system is None or history.stopped:
@@ -43,7 +44,7 @@ def remember(history: History, survey: Survey) -> History:
     for name, memory in survey.among(history.workloads):
         service = system.services.get(name)
         if service is None and survey.silence(PROCESSES) is None and not survey.remaining(name):
-            del workloads[name]
+            workloads[name] = retired(memory)
         elif name not in survey.behind:
             workloads[name] = _remembered(memory, service, survey, name, history.heard)
     for name in survey.stirred:
@@ -54,6 +55,13 @@ def remember(history: History, survey: Survey) -> History:
     pending = {each: _arrived(value, survey) for each, value in history.pending.items()}
     heard = (*history.heard[-1:], survey.now)
     return replace(history, workloads=workloads, pending=pending, heard=heard)
+
+
+def retired(memory: WorkloadHistory) -> WorkloadHistory:
+    """Keep of a workload that is no more its releases, and the count of its names, never to be used again."""
+    earlier = tuple(dict.fromkeys(each for each in (memory.stable, *memory.earlier) if each))
+    kept = WorkloadHistory(earlier=earlier, ordinal=memory.ordinal, acts=memory.acts, drain_s=memory.drain_s)
+    return memory if memory == kept else kept
 
 
 def _arrived(pending: Pending, survey: Survey) -> Pending:

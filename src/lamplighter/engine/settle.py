@@ -36,6 +36,8 @@ def settle(proposals: list[Proposal], history: History, survey: Survey) -> tuple
     5. Anything else on a subject that has an action under way waits for it.
     6. One that a person was asked about, and whose facts have not changed, stays exactly as it was.
     7. Nothing is settled on a workload whose facts were read before its last action was answered.
+    8. A number is not lowered in the pass in which one that is missing from it is made good: what repair
+       wants rests on the number before.
 
     Returns:
         In the order in which they were settled; losers stand with the decision that they lost to.
@@ -46,7 +48,8 @@ def settle(proposals: list[Proposal], history: History, survey: Survey) -> tuple
     losers: dict[int, list[Lost]] = {}
     for proposal in sorted((each for each in proposals if not _premature(each, survey)), key=_rank):
         claims = tuple(_claims(proposal))
-        rival = next((claimed[each] for each in claims if each in claimed), None)
+        against = (*claims, *_excluded(proposal, history))
+        rival = next((claimed[each] for each in against if each in claimed), None)
         if rival is not None:
             first = winners[rival][0]
             reason = (
@@ -65,7 +68,7 @@ def settle(proposals: list[Proposal], history: History, survey: Survey) -> tuple
                 reason = f"{winners[first_in][0].controller} took the last room within max and surge first"
                 losers.setdefault(first_in, []).append(Lost(proposal=proposal, reason=reason))
             continue
-        claimed.update(dict.fromkeys(claims, len(winners)))
+        claimed.update(dict.fromkeys((*claims, *_marks(proposal, history)), len(winners)))
         winners.append((proposal, overtakes))
     naming = _Names(history)
     bases = _Bases(history, survey)
@@ -96,6 +99,25 @@ def _claims(proposal: Proposal) -> Iterator[str]:
             yield f"replica {replica}"
         case Forget(replicas=replicas):
             yield from (f"record {each}" for each in replicas)
+
+
+def _marks(proposal: Proposal, history: History) -> Iterator[str]:
+    """Yield what is done to a release's number: it is lowered, or what is missing from it is made good."""
+    action = proposal.action
+    if isinstance(action, Scale) and proposal.controller in OWNERS:
+        memory = history.workloads.get(action.workload)
+        if memory is not None and action.replicas < memory.wanted.get(action.release, 0):
+            yield f"lowered {action.workload}/{action.release}"
+    elif isinstance(action, Replace | Scale) and _starts(proposal):
+        yield f"made good {action.workload}/{action.release}"
+
+
+def _excluded(proposal: Proposal, history: History) -> Iterator[str]:
+    """Yield what must not have been settled in the same pass."""
+    opposite = {"lowered": "made good", "made good": "lowered"}
+    for mark in _marks(proposal, history):
+        done, _, release = mark.rpartition(" ")
+        yield f"{opposite[done]} {release}"
 
 
 class _Room:

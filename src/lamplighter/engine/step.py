@@ -14,14 +14,14 @@ from lamplighter.controllers.survey import Survey, trusted
 from lamplighter.engine.commit import commit, handed_over
 from lamplighter.engine.deciding import Step
 from lamplighter.engine.guard import Watch, guard
-from lamplighter.engine.memory import advance, remember
+from lamplighter.engine.memory import advance, remember, retired
 from lamplighter.engine.orders import take
 from lamplighter.engine.rest import Rest
 from lamplighter.engine.settle import Settled, settle
 from lamplighter.engine.verify import answered, verify
 from lamplighter.model.decisions import Decision, Proposal
 from lamplighter.model.findings import Finding
-from lamplighter.model.history import Acted, Closed, History, WorkloadHistory
+from lamplighter.model.history import Acted, Closed, History
 from lamplighter.model.intents import Answer, Approve, Intent
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.value import Instant
@@ -134,19 +134,8 @@ def _tidied(history: History, now: Instant) -> History:
         history = replace(history, acted=tuple(each for each in acted if each.at > since))
     if not history.stopped or not (history.workloads or history.pending):
         return history
-    workloads = {name: _at_rest(memory) for name, memory in history.workloads.items()}
+    workloads = {name: retired(memory) for name, memory in history.workloads.items()}
     return replace(history, workloads=workloads, pending={}, asked={}, approvals={}, handed_over={})
-
-
-def _at_rest(memory: WorkloadHistory) -> WorkloadHistory:
-    """Keep a workload's releases and the count of its replicas' names, which are never used again."""
-    earlier = tuple(each for each in (memory.stable, *memory.earlier) if each)
-    return WorkloadHistory(
-        earlier=tuple(dict.fromkeys(earlier)),
-        ordinal=memory.ordinal,
-        acts=memory.acts,
-        drain_s=memory.drain_s,
-    )
 
 
 def _of_guards(decisions: tuple[Decision, ...]) -> tuple[Finding, ...]:

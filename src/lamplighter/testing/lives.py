@@ -5,7 +5,7 @@ any more, not even while it falls.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 from lamplighter.model.actions import Action, Outcome
@@ -112,6 +112,20 @@ class MortalTarget:
         outcome = await asyncio.shield(sent)
         self._life.step()
         return outcome
+
+
+class HintedTarget(MortalTarget):
+    """A target that also tells of changes, as seen from one life."""
+
+    def hints(self) -> AsyncIterator[str]:
+        """Yield the subject of each change; none where the target gives none."""
+        hints: Callable[[], AsyncIterator[str]] | None = getattr(self._target, "hints", None)
+        return hints() if hints is not None else _none()
+
+
+async def _none() -> AsyncIterator[str]:
+    await asyncio.Event().wait()
+    yield ""
 
 
 class MortalRecordings:

@@ -14,9 +14,11 @@ from lamplighter.model.history import History
 from lamplighter.model.intents import Answer, Approve, Intent
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.value import Instant
-from lamplighter.targets.simulated import World
-from lamplighter.targets.simulated.journal import Applied, Event, line
+from lamplighter.targets.simulated import Trouble, World
+from lamplighter.targets.simulated.journal import Applied, Event
+from lamplighter.targets.simulated.troubles import OUTAGES
 from lamplighter.testing.checkers import Violation
+from lamplighter.testing.nearness import Nearness
 from lamplighter.testing.report import Parts, Report
 from lamplighter.testing.rest import unrest
 from lamplighter.testing.story import Story
@@ -29,8 +31,6 @@ LOOK_S = 1.0
 """Between two looks at whether everything has come to rest."""
 RESTING_S = 5.0
 """It must stay at rest for so long."""
-THINKS_S = 4.0
-"""A person who is asked for a yes takes about so long."""
 ASKS_AGAIN_S = 5.0
 """A person who was told to wait asks again after so long."""
 UNEVENTFUL = frozenset({"rollout-waits", "load-unknown", "replica-dead", "telemetry-silent"})
@@ -57,7 +57,7 @@ class Simulation:
     def __init__(self, story: Story, seed: int, parts: Parts) -> None:
         """Make the world; nothing happens yet."""
         self.world = World(seed, story.apps, story.faults, story.ailing)
-        self.upkeep = Upkeep(self.world, parts, self._noted, self.violated)
+        self.upkeep = Upkeep(self.world, story, parts, self._noted, self.violated)
         self.witness = Witness(self.world, self.upkeep.disk)
         self._story, self._cpu_s = story, parts.cpu_s
         self.checkers = parts.checkers()
@@ -67,6 +67,7 @@ class Simulation:
         self._history = History()
         self._standing: frozenset[str] = frozenset()
         self._thinking: set[str] = set()
+        self._nearness = Nearness(self.world.befalling)
         self.world.listeners.append(self._look)
 
     def at(self, when: Instant, happen: Callable[[], object]) -> None:
@@ -76,11 +77,15 @@ class Simulation:
     def report(self) -> Report:
         """Run, and tell how it went."""
         began_s = time.process_time()
-        with watched(self._cpu_s):
+        with watched(self._cpu_s), self.upkeep:
             run(self._run(), self.world.advance)
         report = self._report
         report.cpu_s, report.virtual_s = time.process_time() - began_s, self.world.now
         report.passes, report.maintainers = self.witness.passes, self.upkeep.lives
+        report.faults = self.world.befalling.counts
+        report.coverage = self._nearness.pairs
+        report.outages_s = [each.for_s for each in self._story.troubles if each.kind in OUTAGES]
+        report.workloads = len(self._story.apps)
         return report
 
     def violated(self, checker: str, message: str) -> None:
@@ -94,6 +99,8 @@ class Simulation:
     async def _run(self) -> None:
         for order in self._story.orders:
             self.world.at(order.at, partial(self._order, order.intent))
+        for trouble in self._story.troubles:
+            self.world.at(trouble.at, partial(self._befall, trouble), fault=True)
         self.upkeep.await_troubles(self._story.faults.maintainer)
         self.world.at(self._story.calm_at, self._calm)
         self.upkeep.begin()
@@ -122,6 +129,11 @@ class Simulation:
         left += [f"{each} is still under way" for each in self._history.pending]
         return left + [f"{each} has not been answered" for each in self.upkeep.owed]
 
+    def _befall(self, trouble: Trouble) -> None:
+        self.world.befalling.befall(trouble)
+        self._nearness.befell(trouble.kind, self.world.now)
+        self.upkeep.befall(trouble)
+
     def _calm(self) -> None:
         self.world.calm()
         self.upkeep.calm()
@@ -137,7 +149,7 @@ class Simulation:
         if action in self._thinking:
             return
         self._thinking.add(action)
-        after_s = self.world.chance.wait_s("person", THINKS_S)
+        after_s = self.world.chance.wait_s("person", self._story.thinks_s)
         yes = Approve(id=f"yes-{action}", action=action, by="a person")
         self.world.at(self.world.now + after_s, partial(self._order, yes))
 
@@ -182,8 +194,10 @@ class Simulation:
         self._standing = standing
 
     def _look(self, event: Event) -> None:
-        self._report.trace.append(line(event))
-        self._report.actions += isinstance(event, Applied)
+        self._report.trace.append(event)
+        if isinstance(event, Applied):
+            self._report.actions += 1
+            self._nearness.applied(event.action, event.at)
         for checker in tuple(self.checkers):
             for sentence in checker.look(event, self.witness):
                 self.violated(type(checker).__name__, sentence)

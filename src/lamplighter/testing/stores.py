@@ -1,14 +1,21 @@
 """Stores in memory: recordings, ledger and lease, with a disk that can be full. They implement the ports."""
 
+import contextlib
 import hashlib
+import os
+import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+from lamplighter.adapters import recordings as recording
+from lamplighter.adapters.ledger import FILE, SqliteLedger
+from lamplighter.adapters.recordings import SqliteRecordings
 from lamplighter.model.errors import HeldError, OwnedError
 from lamplighter.model.history import History
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.value import encode
-from lamplighter.ports import Clock, Lease, LedgerEntry, LedgerLine, Recorded, Remembered
+from lamplighter.ports import Clock, Lease, Ledger, LedgerEntry, LedgerLine, Recorded, Recordings, Remembered
 
 
 class Disk:
@@ -130,6 +137,84 @@ class MemoryLedger:
         )
         self._entries.append(entry)
         return entry
+
+
+class FullRecordings:
+    """Recordings on a disk that can be full. Implements `ports.Recordings`."""
+
+    def __init__(self, recordings: SqliteRecordings, disk: Disk) -> None:
+        self._recordings, self._disk = recordings, disk
+        self.passes, self.start = recordings.passes, recordings.start
+        self.latest, self.after = recordings.latest, recordings.after
+
+    def write(self, inputs: Inputs, result: Result, *, before: History, after: History) -> int:
+        """Record a pass, if there is room."""
+        self._disk.write()
+        return self._recordings.write(inputs, result, before=before, after=after)
+
+    def writable(self) -> bool:
+        """Return whether there is room."""
+        return self._disk.writable() and self._recordings.writable()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._recordings.close()
+
+
+class FullLedger:
+    """A ledger on a disk that can be full. Implements `ports.Ledger`."""
+
+    def __init__(self, ledger: SqliteLedger, disk: Disk) -> None:
+        self._ledger, self._disk = ledger, disk
+        self.entries, self.head = ledger.entries, ledger.head
+
+    def append(self, kind: str, subject: str, body: dict[str, object]) -> LedgerEntry:
+        """Append an entry, if there is room."""
+        return self.extend([LedgerLine(kind=kind, subject=subject, body=body)])[0]
+
+    def extend(self, lines: Sequence[LedgerLine]) -> Sequence[LedgerEntry]:
+        """Append entries, if there is room."""
+        self._disk.write()
+        return self._ledger.extend(lines)
+
+    def writable(self) -> bool:
+        """Return whether there is room."""
+        return self._disk.writable() and self._ledger.writable()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._ledger.close()
+
+
+class Cabinet:
+    """Ledger and recording of one run: in memory, or the real ones in a folder of their own."""
+
+    def __init__(self, disk: Disk, clock: Clock, *, files: bool) -> None:
+        """Begin with empty ones; files are made when it is opened."""
+        self.recordings: Recordings = MemoryRecordings(disk)
+        self.ledger: Ledger = MemoryLedger(clock, disk)
+        self._disk, self._clock, self._files = disk, clock, files
+        self._open = contextlib.ExitStack()
+
+    def open(self) -> None:
+        """Make the files, if that is what was asked for."""
+        if not self._files:
+            return
+        folder = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="lamp-sim-", dir=_shm())))
+        recordings = FullRecordings(SqliteRecordings(folder / recording.FILE), self._disk)
+        ledger = FullLedger(SqliteLedger.open(folder / FILE, self._clock), self._disk)
+        self._open.callback(recordings.close)
+        self._open.callback(ledger.close)
+        self.recordings, self.ledger = recordings, ledger
+
+    def close(self) -> None:
+        """Close the files and drop them."""
+        self._open.close()
+
+
+def _shm() -> str | None:
+    """Return a folder in memory where there is one: what is written here is of no use to anybody later."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - made with a name of its own
 
 
 class MemoryLeases:

@@ -8,16 +8,18 @@ import contextlib
 from collections.abc import Callable
 
 from lamplighter.engine.loop import Loop
+from lamplighter.engine.step import resting
 from lamplighter.engine.terms import Terms
-from lamplighter.model.errors import HeldError, LampError
+from lamplighter.model.errors import HeldError, LampError, OwnedError
 from lamplighter.model.intents import Intent
 from lamplighter.ports import Target
-from lamplighter.targets.simulated import MaintainerFaults, SimulatedTarget, World
+from lamplighter.targets.simulated import MaintainerFaults, SimulatedTarget, Trouble, World
 from lamplighter.targets.simulated.journal import Mishap
-from lamplighter.testing.lives import Life, MortalLedger, MortalRecordings, MortalTarget, Noted
+from lamplighter.testing.lives import HintedTarget, Life, MortalLedger, MortalRecordings, MortalTarget, Noted
 from lamplighter.testing.report import Parts
-from lamplighter.testing.stores import Disk, MemoryLeases, MemoryLedger, MemoryRecordings
-from lamplighter.testing.virtual import VirtualClock
+from lamplighter.testing.stores import Cabinet, Disk, MemoryLeases
+from lamplighter.testing.story import Story
+from lamplighter.testing.virtual import VirtualClock, VirtualThread
 
 STEPS_MAX = 12
 """A maintainer is killed within so many steps of its time having come: about two passes."""
@@ -27,23 +29,29 @@ SYSTEM = "sim"
 class Upkeep:
     """The maintainers of one world."""
 
-    def __init__(self, world: World, parts: Parts, noted: Noted, wrong: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, world: World, story: Story, parts: Parts, noted: Noted, wrong: Callable[[str, str], None]
+    ) -> None:
         """Begin with none. `unkept` are intents that were accepted and are in no record yet.
 
         Args:
             world: what they look after.
+            story: how often they make a pass, and what they write to.
             parts: what they run on.
             noted: hears of each pass.
             wrong: is told of a maintainer that ended as none may.
         """
         self.disk = Disk()
-        self.clock = VirtualClock(lambda: world.now)
-        self.recordings = MemoryRecordings(self.disk)
+        self.clock = VirtualClock(lambda: world.now, story.wall_at_s)
+        self._cabinet = Cabinet(self.disk, self.clock, files=story.files)
+        self.recordings, self._ledger = self._cabinet.recordings, self._cabinet.ledger
         self.lives = 0
         self.done = False
         self.unkept: set[str] = set()
         self._world, self._parts, self._noted, self._wrong = world, parts, noted, wrong
-        self._ledger = MemoryLedger(self.clock, self.disk)
+        self._story = story
+        slow = any(each.kind == "disk-slow" for each in story.troubles)
+        self._thread = VirtualThread(world.at, self._write_s) if slow else None
         self._leases = MemoryLeases(self.clock)
         self._present: tuple[Life, Loop] | None = None
         self._away_s = 1.0
@@ -105,21 +113,65 @@ class Upkeep:
         target: Target = SimulatedTarget(self._world, holder=life.name, pause=asyncio.sleep)
         terms = Terms(
             system=SYSTEM,
-            step=self._parts.step,
+            step=self._parts.step or resting(),
             revalidate=self._parts.revalidate,
             token=lease.token,
             held=lambda: self._leases.held(lease),
-            pace=self._parts.pace,
+            pace=self._parts.pace or self._story.pace,
+            threads=self._thread,
         )
+        mortal = HintedTarget if self._story.hints else MortalTarget
         return Loop(
-            MortalTarget(self._parts.target(target), life),
+            mortal(self._parts.target(target), life),
             self.clock,
             MortalLedger(self._ledger, life),
             MortalRecordings(self.recordings, life, self._noted),
             terms,
         )
 
+    def __enter__(self) -> None:
+        """Open what is written to."""
+        self._cabinet.open()
+        self.recordings, self._ledger = self._cabinet.recordings, self._cabinet.ledger
+
+    def __exit__(self, *_error: object) -> None:
+        """Close and drop it."""
+        self._cabinet.close()
+
+    def _write_s(self) -> float:
+        """Draw how long a write takes."""
+        slow_s = self._world.befalling.size("disk-slow")
+        return 0.0 if slow_s is None else self._world.chance.between("disk-slow", 0.0, slow_s)
+
     # --- what befalls them
+
+    def befall(self, trouble: Trouble) -> None:
+        """Let a trouble befall maintainers, if it is one that does."""
+        match trouble.kind:
+            case "killed":
+                self._away_s = trouble.for_s
+                self.kill()
+            case "reboot":
+                self._away_s = trouble.for_s
+                self.kill(0)
+            case "deposed":
+                self.depose(trouble.for_s)
+            case "standing-still" if self._present is not None:
+                self._present[0].stop(self._world.now + trouble.for_s)
+            case "rival":
+                self.rival()
+            case "wall-jump":
+                self.clock.jumped_s = trouble.size
+            case "disk-full":
+                self.fill(trouble.for_s, int(trouble.size))
+
+    def rival(self) -> None:
+        """Let a second maintainer try to take the lease from one that lives: it must not get it."""
+        if self._present is None:
+            return
+        with contextlib.suppress(OwnedError):
+            self._leases.acquire(SYSTEM)
+            self._wrong("OneOwner", "a second maintainer got the lease while the first one lives")
 
     def await_troubles(self, faults: MaintainerFaults) -> None:
         """Draw when each kind of trouble will come, again and again."""

@@ -28,7 +28,8 @@ class Witness:
         self.releases: dict[str, list[Ordered]] = {}
         self.rolled_back: dict[str, Instant] = {}
         self.down_at: Instant | None = None
-        self.recorded: set[str] = set()
+        self.freed_until: dict[str, Instant] = {}
+        self.recorded: dict[str, Instant] = {}
         self.asked: set[str] = set()
         self.approved: set[str] = set()
         self.passes = 0
@@ -44,8 +45,8 @@ class Witness:
             if answers.get(intent.id):
                 self._ordered(intent, inputs.now)
         if recorded:
-            self.recorded.update(each.id for each in result.decisions if each.state == "act")
-            self.recorded.update(after.pending)
+            for each in (*(one.id for one in result.decisions if one.state == "act"), *after.pending):
+                self.recorded.setdefault(each, inputs.now)
         self.asked.update(each.id for each in result.decisions if each.state == "asked")
 
     def service(self, workload: str) -> Service | None:
@@ -62,17 +63,34 @@ class Witness:
         found = [each.services[workload].rollout.surge for each in self.systems if workload in each.services]
         return max(found, default=0)
 
-    def released_by_order(self, workload: str) -> bool:
-        """Return whether a person has ordered this workload down, out of the spec, or back."""
-        return self.down_at is not None or self.service(workload) is None or workload in self.rolled_back
+    def released_by_order(self, workload: str, sent_at: Instant = float("inf")) -> bool:
+        """Return whether a person had ordered this workload down, out of the spec, or back.
+
+        What was sent while an order was in force is that order's, even if it arrives when it is no more.
+        """
+        if self.down_at is not None or self.service(workload) is None or workload in self.rolled_back:
+            return True
+        return sent_at <= self.freed_until.get(workload, self.freed_until.get("", -1.0))
+
+    def ordered_down(self, workload: str, sent_at: Instant) -> bool:
+        """Return whether everything had been ordered down, or this workload out, when it was sent."""
+        if self.down_at is not None or self.service(workload) is None:
+            return True
+        return workload not in self.rolled_back and self.released_by_order(workload, sent_at)
 
     def _ordered(self, intent: Intent, at: Instant) -> None:
         match intent:
             case Up(system=system, releases=releases):
+                if self.down_at is not None:
+                    self.freed_until = dict.fromkeys((*system.services, ""), at)
+                if self.system is not None:
+                    left = system.services.keys() - self.system.services.keys()
+                    self.freed_until |= dict.fromkeys(left, at)
                 self.system, self.down_at = system, None
                 self.systems.append(system)
                 for name, release in releases.items():
-                    self.rolled_back.pop(name, None)
+                    if self.rolled_back.pop(name, None) is not None:
+                        self.freed_until[name] = at
                     self.releases.setdefault(name, []).append((at, release))
             case Rollback(workload=workload, to=to):
                 self.rolled_back[workload] = at

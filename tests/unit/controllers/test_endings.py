@@ -80,11 +80,13 @@ def test_up_during_the_drain_calls_it_off() -> None:
 
 
 def test_service_that_left_the_spec_is_drained_and_forgotten() -> None:
-    """Its replicas go, then its memory."""
+    """Its replicas go, then its memory, but for what its next replicas must not be called."""
     here = pair()
+    before = here.history.workloads["web"]
     here.up("r1", system(service("model")))
     here.run(70)
-    assert ([], ["model"]) == (here.live(), list(here.history.workloads))
+    left = here.history.workloads["web"]
+    assert ([], "", {}, before.ordinal) == (here.live(), left.stable, left.wanted, left.ordinal)
 
 
 def test_removal_waits_for_the_end_of_a_freeze() -> None:

@@ -12,6 +12,7 @@ from lamplighter.targets.simulated.faults import (
     drawn,
 )
 from lamplighter.targets.simulated.target import SimulatedTarget
+from lamplighter.targets.simulated.troubles import Trouble
 from lamplighter.targets.simulated.world import World
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "ReplicaFaults",
     "SimulatedTarget",
     "SourceFaults",
+    "Trouble",
     "World",
     "drawn",
 ]

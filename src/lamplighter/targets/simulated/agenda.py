@@ -12,10 +12,9 @@ Happening = Callable[[], object]
 class Agenda:
     """Things to come. Those at the same instant happen in the order in which they were put down."""
 
-    def __init__(self, on_time: Callable[[Instant], None]) -> None:
-        """Begin at instant 0; `on_time` is told of each step forward before it is made."""
+    def __init__(self) -> None:
+        """Begin at instant 0."""
         self.now: Instant = 0.0
-        self._on_time = on_time
         self._items: list[tuple[Instant, int, int | None, Happening]] = []
         self._numbers = count()
         self._era = 0
@@ -25,20 +24,18 @@ class Agenda:
         era = self._era if fault else None
         heappush(self._items, (max(when, self.now), next(self._numbers), era, happen))
 
-    def advance(self, to: Instant) -> None:
-        """Let everything happen that is due until `to`."""
+    def advance(self, to: Instant, called: Callable[[], bool] | None = None) -> Instant:
+        """Let everything happen that is due until `to`, or until something that happens calls somebody."""
         while self._items and self._items[0][0] <= to:
             at, _, era, happen = heappop(self._items)
             if era is None or era == self._era:
-                self._step(at)
+                self.now = max(self.now, at)
                 happen()
-        self._step(to)
+                if called is not None and called():
+                    return self.now
+        self.now = max(self.now, to)
+        return self.now
 
     def drop_faults(self) -> None:
         """Let none of the faults put down so far happen."""
         self._era += 1
-
-    def _step(self, to: Instant) -> None:
-        if to > self.now:
-            self._on_time(to)
-            self.now = to

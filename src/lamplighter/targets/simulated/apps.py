@@ -19,6 +19,7 @@ class Demand(Value):
 
     Two points close together are a step, two far apart a ramp. `noise` is the share by which readings
     scatter. Bursts multiply the rate by `burst_times` for `burst_for_s`, on average every `burst_every_s`.
+    `retries` is how often a caller asks again where it got no answer in time, or an error.
     """
 
     points: tuple[tuple[Instant, float], ...] = ((0.0, 20.0),)
@@ -26,6 +27,7 @@ class Demand(Value):
     burst_every_s: float = 0.0
     burst_for_s: float = 10.0
     burst_times: float = 3.0
+    retries: int = 0
 
     def rate_per_s(self, at: Instant) -> float:
         """Return the rate at an instant, without noise and bursts."""

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import Literal
 
+from lamplighter.model.facts import Replica
 from lamplighter.model.value import Instant
 from lamplighter.targets.simulated.journal import Standing
 
@@ -19,7 +20,8 @@ class Body:
     """One replica. `passing`: passes its checks; `failing`: and yet fails its requests.
 
     `finishes` are the instants at which the requests in flight will be finished, once it drains; `stuck`
-    are those that it will never finish, for it hangs. `recorded`: its supervisor still knows of it.
+    are those that it will never finish, for it hangs. `recorded`: its supervisor still knows of it. `told`:
+    what was last said of it, for as long as that holds. `frail_s`: it ends so long after it is up.
     """
 
     id: str
@@ -40,6 +42,8 @@ class Body:
     ended_at: Instant | None = None
     signal: int | None = None
     recorded: bool = True
+    told: Replica | None = None
+    frail_s: float | None = None
 
     @property
     def live(self) -> bool:

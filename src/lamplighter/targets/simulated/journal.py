@@ -53,6 +53,7 @@ class Asked(NamedTuple):
     """An action reached the target, whatever comes of it."""
 
     at: Instant
+    sent_at: Instant
     action: Action
     action_id: str
     token: int

@@ -40,7 +40,7 @@ class Mishaps:
         if body.stage == "ended":
             return
         if body.live:
-            body.finishes = [float("inf")] * self._traffic.in_flight(body, self._agenda.now)
+            body.finishes = [float("inf")] * min(self._traffic.in_flight(body, self._agenda.now), 100)
         body.recorded = not self._chance.happens("crash/record", unrecorded_p)
         self.end(body, "crashed" if body.recorded else "crashed without a trace", SIGSEGV)
 
@@ -62,6 +62,20 @@ class Mishaps:
             self._note(Mishap(now, body.id, f"passes its checks and fails its requests for {for_s:g} s"))
             self._agenda.at(now + for_s, lambda: setattr(body, "failing", False))
 
+    def flap(self, body: Body, for_s: float, every_s: float) -> None:
+        """A replica passes and fails its checks in turns, for a while; in between it would serve."""
+        until = self._agenda.now + for_s
+
+        def turn() -> None:
+            if body.stage != "up" or body.hung:
+                return
+            over = self._agenda.now >= until
+            self.passes(body, passing=over or not body.passing, why="its checks flap")
+            if not over:
+                self._agenda.at(self._agenda.now + every_s, turn)
+
+        turn()
+
     def leak(self, body: Body) -> None:
         """A replica begins to use more and more memory."""
         if body.live and body.leaking_since is None:
@@ -72,6 +86,7 @@ class Mishaps:
         """A replica begins or ceases to pass its checks."""
         if body.stage == "ended" or body.passing == passing:
             return
+        self._traffic.changed(self._agenda.now)
         body.passing = passing
         body.passed_once = body.passed_once or passing
         if passing:
@@ -90,6 +105,7 @@ class Mishaps:
             body.down_at = now
         excused = body.hung or drained_s is None or cause != "told to"
         dropped = body.unfinished(now)
+        self._traffic.changed(now)
         body.stage, body.ended_at, body.signal, body.passing = "ended", now, signal, False
         self._note(Ended(now, body.id, body.workload, cause, dropped, drained_s, excused))
 

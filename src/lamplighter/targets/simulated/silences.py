@@ -17,10 +17,11 @@ Manner = Literal["fault", "stuck"]
 
 
 class Silences:
-    """Lets sources fall silent and answer again."""
+    """Lets sources fall silent and answer again. `since`: from when on each that is silent has been."""
 
     def __init__(self, agenda: Agenda, chance: Chance, note: Callable[[Event], None]) -> None:
         self.manners: dict[str, Manner] = {}
+        self.since: dict[str, Instant] = {}
         self._until: dict[str, Instant] = {}
         self._agenda = agenda
         self._chance = chance
@@ -35,18 +36,33 @@ class Silences:
     def begin(self, source: str, for_s: float, manner: Manner = "fault") -> None:
         """Let a source be silent from now on, for so long."""
         self.manners[source] = manner
+        self.since.setdefault(source, self._agenda.now)
         self._until[source] = max(self._until.get(source, 0.0), self._agenda.now + for_s)
         self._note(Mishap(self._agenda.now, source, f"silent for {for_s:.1f} s ({manner})"))
         self._agenda.at(self._until[source], lambda: self._end(source))
 
+    def flap(self, source: str, for_s: float, every_s: float) -> None:
+        """Let a source be silent and answer in turns of about so many seconds, for a while."""
+        until, draw = self._agenda.now + for_s, f"flap/{source}"
+
+        def turn() -> None:
+            silent_s = self._chance.between(draw, every_s / 2, every_s * 3 / 2)
+            self.begin(source, silent_s)
+            again = self._agenda.now + silent_s + self._chance.between(draw, every_s / 2, every_s * 3 / 2)
+            if again < until:
+                self._agenda.at(again, turn, fault=True)
+
+        turn()
+
     def end_all(self) -> None:
         """Let every source answer again."""
         self.manners.clear()
+        self.since.clear()
         self._until.clear()
 
     def _end(self, source: str) -> None:
         if source in self.manners and self._until[source] <= self._agenda.now:
-            del self.manners[source]
+            del self.manners[source], self.since[source]
             self._note(Mishap(self._agenda.now, source, "answers again"))
 
     def _await(self, sources: Iterable[str], every_s: float, mean_for_s: float) -> None:

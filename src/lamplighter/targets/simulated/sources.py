@@ -24,14 +24,20 @@ from lamplighter.model.facts import (
     Source,
 )
 from lamplighter.model.value import Instant
-from lamplighter.targets.simulated.bodies import Body
+from lamplighter.targets.simulated.bodies import Body, Stage
 from lamplighter.targets.simulated.silences import SOURCES
-from lamplighter.targets.simulated.traffic import Census
 from lamplighter.targets.simulated.world import World
 
 FIRST_CHECK_S = 0.3
 """Until its first check, whether a replica is ready is not known."""
-VIEWS_MAX = 8
+VIEWS_MAX = 16
+_PHASES: dict[Stage, Phase] = {
+    "booting": Phase.STARTING,
+    "up": Phase.RUNNING,
+    "draining": Phase.DRAINING,
+    "ending": Phase.DRAINING,
+    "ended": Phase.EXITED,
+}
 MACHINE_MEMORY_BYTES = 64 << 30
 
 
@@ -47,6 +53,14 @@ class View(NamedTuple):
     configured: str
 
 
+class Odds(NamedTuple):
+    """How likely small things go wrong in one look: a value is missing, a check fails, sources disagree."""
+
+    missing_p: float
+    blip_p: float
+    contradiction_p: float
+
+
 class Sources:
     """What one maintainer hears, and has heard."""
 
@@ -54,13 +68,16 @@ class Sources:
         self._world = world
         self._views: deque[View] = deque(maxlen=VIEWS_MAX)
         self._heard: dict[str, View] = {}
+        self._odds = Odds(0.0, 0.0, 0.0)
+        self._slandered: set[str] = set()
 
     def hear(self, at: Instant, wall: str) -> Facts:
         """Return a snapshot, stamped `at`; each source as it stands, or as it last stood."""
         self._views.append(self._look())
         faults: dict[str, str] = {}
+        away = self._away()
         for each in SOURCES:
-            manner = self._world.silences.manners.get(each)
+            manner = "fault" if each in away else self._world.silences.manners.get(each)
             if manner is None:
                 self._heard[each] = self._view(each)
             elif manner == "fault":
@@ -76,6 +93,13 @@ class Sources:
             configured=self._heard[PROCESSES].configured if PROCESSES in self._heard else "",
         )
 
+    def _away(self) -> tuple[str, ...]:
+        """Return the sources that cannot answer since who tells of them is not there."""
+        spell = self._world.befalling.size
+        if spell("reboot") is not None:
+            return SOURCES
+        return (PROCESSES,) if spell("supervisor-restart") is not None else ()
+
     def _sources(self, at: Instant, faults: dict[str, str]) -> dict[str, Source]:
         dated = {each: self._heard[each].at if each in self._heard else at for each in SOURCES}
         known = {
@@ -89,6 +113,9 @@ class Sources:
         """Return what a source that answers says: what is so, or what was so a little while ago."""
         chance, faults = self._world.chance, self._world.faults.sources
         now = self._views[-1]
+        late_s = self._world.befalling.size("late", source)
+        if late_s is not None:
+            return next(each for each in self._views if each.at >= now.at - late_s)
         if chance.happens(f"late/{source}", faults.late_p):
             return next(each for each in self._views if each.at >= now.at - faults.late_s)
         return now
@@ -102,66 +129,88 @@ class Sources:
         return tuple(_told(each, health, traffic, silent=PROCESSES in faults) for each in processes.replicas)
 
     def _look(self) -> View:
-        world, census = self._world, self._world.traffic.census()
+        world, spell, faults = self._world, self._world.befalling.size, self._world.faults.sources
+        self._odds = Odds(
+            max(faults.missing_p, spell("gaps") or 0.0),
+            max(faults.blip_p, spell("blips") or 0.0),
+            max(faults.contradiction_p, spell("contradictions") or 0.0),
+        )
         listed = [each for each in world.bodies.values() if each.recorded]
+        listed = self._shortened(listed)
         workloads = world.system.services if world.system else {}
         return View(
             at=world.now,
             replicas=tuple(self._process(each) for each in listed),
             ready={each.id: self._ready(each) for each in listed},
-            in_flight={each.id: self._in_flight(each, census) for each in listed},
-            loads={name: self._load(name, census) for name in workloads if not self._missing("load")},
+            in_flight={each.id: self._in_flight(each) for each in listed},
+            loads={name: self._load(name) for name in workloads if not self._missing("load")},
             shares={name: dict(each) for name, each in world.shares.items()},
             configured=world.configured,
         )
 
+    def _shortened(self, listed: list[Body]) -> list[Body]:
+        """Leave out what is left out of the list, and note of whom health tells lies."""
+        self._slandered = set()
+        spell = self._world.befalling.size
+        hidden: set[str] = set()
+        for each in sorted({body.workload for body in listed}):
+            up = sorted(body.id for body in listed if body.workload == each and body.serving)
+            if up and spell("health-lies", each) is not None:
+                self._slandered.add(up[0])
+            if up and spell("list-short", each) is not None:
+                hidden.add(up[-1])
+        return [each for each in listed if each.id not in hidden] if hidden else listed
+
     def _process(self, body: Body) -> Replica:
-        ended = body.stage == "ended"
-        return Replica(
+        phase = _PHASES[body.stage]
+        if body.told is not None and body.told.phase is phase and body.leaking_since is None:
+            return body.told
+        ended = phase is Phase.EXITED
+        body.told = Replica(
             id=body.id,
             workload=body.workload,
             release=body.release,
-            phase=_phase(body),
+            phase=phase,
             started_at=body.started_at,
             draining_since=body.draining_since,
             exit=Exit(at=body.ended_at, signal=body.signal) if body.ended_at is not None else None,
             memory_bytes=None if ended else body.memory_bytes(self._world.now),
         )
+        return body.told
 
     def _ready(self, body: Body) -> bool | None:
-        chance, faults = self._world.chance, self._world.faults.sources
+        chance, odds = self._world.chance, self._odds
         if body.stage == "ended":
-            return chance.happens("contradiction/health", faults.contradiction_p)
+            return chance.happens("contradiction/health", odds.contradiction_p)
         if self._missing("ready") or self._world.now - body.started_at < FIRST_CHECK_S:
             return None
-        return body.passing and not chance.happens("blip", faults.blip_p)
+        if not body.passing or body.id in self._slandered:
+            return False
+        return not chance.happens("blip", odds.blip_p)
 
-    def _in_flight(self, body: Body, census: Census) -> int | None:
+    def _in_flight(self, body: Body) -> int | None:
         if self._missing("in-flight"):
             return None
-        return self._world.traffic.in_flight(body, self._world.now, census)
+        return self._world.traffic.in_flight(body, self._world.now)
 
-    def _load(self, workload: str, census: Census) -> Load:
-        load = self._world.traffic.load(workload, self._world.now, census)
-        chance, wrong_p = self._world.chance, self._world.faults.sources.contradiction_p
+    def _load(self, workload: str) -> Load:
+        load = self._world.traffic.load(workload, self._world.now)
+        chance, wrong_p = self._world.chance, self._odds.contradiction_p
+        times = self._world.befalling.size("load-lies", workload)
+        if times is not None:
+            load = replace(
+                load,
+                in_flight=None if load.in_flight is None else round(load.in_flight * times),
+                rate_per_s=None if load.rate_per_s is None else load.rate_per_s * times,
+                cpu=None if load.cpu is None else load.cpu * times,
+            )
         if not load.in_flight or not chance.happens("contradiction/load", wrong_p):
             return load
         return replace(load, in_flight=round(load.in_flight * chance.between("contradiction/load", 0.0, 2.0)))
 
     def _missing(self, what: str) -> bool:
-        return self._world.chance.happens(f"missing/{what}", self._world.faults.sources.missing_p)
-
-
-def _phase(body: Body) -> Phase:
-    match body.stage:
-        case "booting":
-            return Phase.STARTING
-        case "up":
-            return Phase.RUNNING
-        case "draining" | "ending":
-            return Phase.DRAINING
-        case "ended":
-            return Phase.EXITED
+        missing_p = self._odds.missing_p
+        return missing_p > 0 and self._world.chance.happens(f"missing/{what}", missing_p)
 
 
 def _told(replica: Replica, health: View | None, traffic: View | None, *, silent: bool) -> Replica:

@@ -4,7 +4,9 @@ What is refused, lost on the way, late or fenced is decided here, from the world
 why anything is asked.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from lamplighter.model.actions import (
@@ -23,7 +25,16 @@ from lamplighter.model.findings import Finding
 from lamplighter.model.system import System
 from lamplighter.model.value import Instant
 from lamplighter.ports import Scope
-from lamplighter.targets.simulated.journal import Applied, Asked, Refused
+from lamplighter.targets.simulated.journal import (
+    Applied,
+    Asked,
+    Born,
+    Draining,
+    Ended,
+    Event,
+    Passing,
+    Refused,
+)
 from lamplighter.targets.simulated.sources import Sources
 from lamplighter.targets.simulated.world import World
 
@@ -44,6 +55,9 @@ Pause = Callable[[float], Awaitable[None]]
 OBSERVE_S = 0.01
 APPLY_S = 0.02
 """A call takes this long, about as long as one to a supervisor on the same machine."""
+HINTED = (Born, Draining, Ended, Passing)
+"""What a supervisor tells of as it happens."""
+HINTS_MAX = 64
 LOST_S = 2.0
 """For how long an answer is waited for that does not come."""
 
@@ -68,16 +82,18 @@ class SimulatedTarget:
     async def observe(self, scope: Scope) -> Facts:
         """Return what the sources say now."""
         await self._pause(OBSERVE_S)
+        while self._world.befalling.size("unanswered") is not None:
+            await self._pause(LOST_S)
         self.seen = self._sources.hear(scope.now, scope.wall)
         return self.seen
 
     async def apply(self, action: Action, *, action_id: str, token: int) -> Outcome:
         """Carry out an action, or not: see `AnswerFaults`. An id that was carried out is not again."""
         world, order = self._world, Order(action, action_id, token, self._world.now, self.seen)
-        slow_s = world.chance.between("apply", 0.0, 2 * world.faults.answers.slow_s)
-        slow = world.chance.happens("apply", world.faults.answers.slow_p)
-        await self._pause(APPLY_S + slow_s if slow else APPLY_S)
-        world.note(Asked(world.now, action, action_id, token, self._holder))
+        await self._pause(APPLY_S + self._slow_s())
+        if any(world.befalling.size(each) is not None for each in ("reboot", "supervisor-restart")):
+            return self._outcome(action_id, "unknown", "unreachable", "connection refused")
+        world.note(Asked(world.now, order.sent_at, action, action_id, token, self._holder))
         if token < world.token:
             detail = f"token {token} is older than {world.token}"
             return self._refused(action_id, "fenced", detail)
@@ -88,21 +104,57 @@ class SimulatedTarget:
     async def _take(self, order: Order) -> Outcome:
         """Carry out an action that is new to the target, if nothing comes between."""
         world, faults = self._world, self._world.faults.answers
+        happens = world.befalling.happens
         if world.dismantling and not isinstance(order.action, Dismantle):
             return self._refused(order.action_id, "dismantling", "everything is being ended")
-        if world.chance.happens("apply", faults.refused_p):
+        if happens("refusals", faults.refused_p):
             return self._refused(order.action_id, "busy", "the target has too much to do")
-        if world.chance.happens("apply", faults.lost_before_p):
+        if happens("orders-lost", faults.lost_before_p):
             world.note(Refused(world.now, order.action_id, self._holder, "lost on its way there"))
             return await self._lost(order.action_id)
-        if world.chance.happens("apply", faults.late_p):
-            world.note(Refused(world.now, order.action_id, self._holder, f"held up for {faults.late_s:g} s"))
-            world.at(world.now + faults.late_s, lambda: self._arrive_late(order))
+        late_s = world.befalling.size("orders-late")
+        if late_s is not None or happens("orders-late", faults.late_p):
+            late_s = faults.late_s if late_s is None else late_s
+            world.note(Refused(world.now, order.action_id, self._holder, f"held up for {late_s:g} s"))
+            world.at(world.now + late_s, lambda: self._arrive_late(order))
             return await self._lost(order.action_id)
         state = self._carry_out(order)
-        if world.chance.happens("apply", faults.lost_after_p):
+        again_s = world.befalling.size("orders-doubled")
+        if again_s is not None:
+            world.befalling.tally("orders-doubled")
+            world.at(world.now + again_s, lambda: self._arrive_late(order))
+        if happens("answers-lost", faults.lost_after_p):
             return await self._lost(order.action_id)
         return self._outcome(order.action_id, state)
+
+    async def hints(self) -> AsyncIterator[str]:
+        """Yield the subject of each change of a replica, as a supervisor tells of it."""
+        changed: deque[str] = deque(maxlen=HINTS_MAX)
+        bell = asyncio.Event()
+
+        def heard(event: Event) -> None:
+            if isinstance(event, HINTED):
+                changed.append(event.replica)
+                bell.set()
+
+        self._world.listeners.append(heard)
+        try:
+            while True:
+                await bell.wait()
+                bell.clear()
+                while changed:
+                    yield changed.popleft()
+        finally:
+            self._world.listeners.remove(heard)
+
+    def _slow_s(self) -> float:
+        world, faults = self._world, self._world.faults.answers
+        spell = world.befalling.size("slow-answers")
+        if spell is not None:
+            return world.chance.between("slow-answers", 0.0, spell)
+        if world.befalling.happens("slow-answers", faults.slow_p):
+            return world.chance.between("slow-answers", 0.0, 2 * faults.slow_s)
+        return 0.0
 
     async def preview(self, action: Action) -> Sequence[Finding]:
         """Return nothing: a simulated target takes every action."""
@@ -120,6 +172,8 @@ class SimulatedTarget:
         That is what the versions of backends come to: a write is refused once another has been made.
         """
         world = self._world
+        if world.befalling.size("reboot") is not None:
+            return
         overtaken = world.written_at.get(_written(order.action), order.sent_at) > order.sent_at
         known = order.action_id in world.answers or world.dismantling
         if order.token >= world.token and not known and not overtaken:

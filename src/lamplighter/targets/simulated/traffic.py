@@ -3,6 +3,7 @@
 A part of the world, which owns the replicas and the shares. Knows no target and no source.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -20,6 +21,10 @@ Census = dict[str, Serving]
 
 HEALTHY = Ailment()
 DIGITS = 3
+BACKLOG_S_MAX = 30.0
+"""Nobody waits longer than this: a gateway gives up what is queued for so much work."""
+PATIENCE_S = 5.0
+"""Callers that retry wait so long for an answer before they ask again."""
 
 
 class Ground(NamedTuple):
@@ -32,19 +37,39 @@ class Ground(NamedTuple):
     shares: dict[str, dict[str, float]]
 
 
+class Stream(NamedTuple):
+    """The requests that come to the replicas of one release, at one instant."""
+
+    bodies: list[Body]
+    rate_per_s: float
+    flow: Flow
+
+
+Streams = dict[str, dict[str, Stream]]
+"""By workload and release."""
+
+
 class Traffic:
-    """Requests, as a gateway would see them."""
+    """Requests, as a gateway would see them.
+
+    Reckoned only when somebody looks, or when who serves is about to change: between two such instants
+    the same replicas have the same shares of a load that hardly changes.
+    """
 
     def __init__(self, ground: Ground) -> None:
-        self.bursting: set[str] = set()
+        self.bursting: dict[str, float] = {}
         self._ground = ground
         self._backlogs: dict[tuple[str, str], float] = {}
+        self._census: Census | None = None
+        self._streams: Streams = {}
+        self._reckoned_at: Instant = -1.0
+        self._piled_until: Instant = 0.0
+        self._slower: dict[tuple[str, float], App] = {}
 
     def demand_per_s(self, workload: str, at: Instant) -> float:
-        """Return the requests per second that come to a workload."""
-        demand = self.app(workload).demand
-        times = demand.burst_times if workload in self.bursting else 1.0
-        return demand.rate_per_s(at) * times
+        """Return the requests per second that come to a workload, repeated ones left out."""
+        rate = self.app(workload).demand.rate_per_s(at)
+        return rate * self.bursting.get(workload, 1.0)
 
     def app(self, workload: str) -> App:
         """Return what runs in a workload's replicas."""
@@ -54,10 +79,23 @@ class Traffic:
         """Return what runs in one replica: its release may be slower."""
         app = self.app(body.workload)
         times = self._ground.ailments.get(body.release, HEALTHY).slower_times
-        return app if times == 1.0 else replace(app, service_s=app.service_s * times)
+        if times == 1.0:
+            return app
+        key = (body.workload, times)
+        if key not in self._slower:
+            self._slower[key] = replace(app, service_s=app.service_s * times)
+        return self._slower[key]
+
+    def changed(self, at: Instant) -> None:
+        """Hear that who serves, or with which share, changes at this instant."""
+        self._pile_up(at)
+        self._census = None
+        self._reckoned_at = -1.0
 
     def census(self) -> Census:
         """Return the replicas that get requests, by workload and release."""
+        if self._census is not None:
+            return self._census
         taking = {
             name: {release for release, share in shares.items() if share > 0}
             for name, shares in self._ground.shares.items()
@@ -66,69 +104,101 @@ class Traffic:
         for each in self._ground.bodies.values():
             if each.serving and each.release in (taking.get(each.workload) or (each.release,)):
                 found.setdefault(each.workload, {}).setdefault(each.release, []).append(each)
+        self._census = found
         return found
 
-    def in_flight(self, body: Body, at: Instant, census: Census | None = None) -> int:
+    def in_flight(self, body: Body, at: Instant) -> int:
         """Draw how many requests one replica has in flight."""
         if body.draining_since is not None:
             return body.unfinished(at)
         if body.hung or not body.serving:
             return body.stuck
-        serving = (census or self.census()).get(body.workload, {})
-        if body.release not in serving:
+        stream = self._streams_at(at).get(body.workload, {}).get(body.release)
+        if stream is None:
             return 0
-        mean = self._flow(serving, body.release, at).in_flight / len(serving[body.release])
-        return self._ground.chance.count(f"flight/{body.workload}", mean)
+        return self._ground.chance.count("flight", stream.flow.in_flight / len(stream.bodies))
 
-    def load(self, workload: str, at: Instant, census: Census) -> Load:
+    def load(self, workload: str, at: Instant) -> Load:
         """Draw what a gateway would read of a workload now."""
         chance, demand = self._ground.chance, self.app(workload).demand
-        serving = census.get(workload, {})
-        flows = [(self._flow(serving, each, at), self._rate(serving, each, at)) for each in serving]
-        asked = self.demand_per_s(workload, at)
-        served = sum(rate for _, rate in flows)
+        streams = self._streams_at(at).get(workload, {}).values()
+        asked = self.demand_per_s(workload, at) if not streams else sum(each.rate_per_s for each in streams)
         failing = sum(
-            rate * sum(each.failing for each in bodies) / len(bodies)
-            for bodies, (_, rate) in zip(serving.values(), flows, strict=True)
+            each.rate_per_s * sum(body.failing for body in each.bodies) / len(each.bodies) for each in streams
         )
-        noise = 1 + chance.between(f"load/{workload}", -demand.noise, demand.noise)
+        noise = 1 + chance.between("load", -demand.noise, demand.noise)
         stuck = sum(each.stuck for each in self._ground.bodies.values() if each.workload == workload)
+        flows = [each.flow for each in streams]
         return Load(
-            in_flight=chance.count(f"load/{workload}", sum(each.in_flight for each, _ in flows)) + stuck,
-            queued=round(sum(each.queued for each, _ in flows)),
+            in_flight=chance.count("load", sum(each.in_flight for each in flows)) + stuck,
+            queued=round(sum(each.queued for each in flows)),
             rate_per_s=round(asked * noise, DIGITS),
-            errors_per_s=round((max(0.0, asked - served) + failing) * noise, DIGITS),
-            latency_p50_s=_worst([each.latency_p50_s for each, _ in flows]),
-            latency_p99_s=_worst([each.latency_p99_s for each, _ in flows]),
-            cpu=round(sum(each.utilisation for each, _ in flows) / len(flows), DIGITS) if flows else None,
+            errors_per_s=round((failing if flows else asked) * noise, DIGITS),
+            latency_p50_s=_worst([each.latency_p50_s for each in flows]),
+            latency_p99_s=_worst([each.latency_p99_s for each in flows]),
+            cpu=round(sum(each.flow.utilisation * len(each.bodies) for each in streams), DIGITS)
+            if flows
+            else None,
         )
 
-    def pile_up(self, since: Instant, until: Instant) -> None:
+    def _streams_at(self, at: Instant) -> Streams:
+        """Reckon all streams at an instant, once."""
+        if at != self._reckoned_at:
+            self._pile_up(at)
+            self._streams = {
+                workload: {release: self._stream(serving, release, at) for release in serving}
+                for workload, serving in self.census().items()
+            }
+            self._reckoned_at = at
+        return self._streams
+
+    def _stream(self, serving: Serving, release: str, at: Instant) -> Stream:
+        bodies = serving[release]
+        rate = self._rate(serving, release, at)
+        backlog = self._backlogs.get((bodies[0].workload, release), 0.0)
+        return Stream(bodies, rate, flow(self.app_of(bodies[0]), len(bodies), rate, backlog))
+
+    def _pile_up(self, until: Instant) -> None:
         """Let what cannot be done in this time pile up, or be worked off; with nobody there it fails."""
+        since, self._piled_until = self._piled_until, until
+        if until <= since:
+            return
         middle = (since + until) / 2
         held, self._backlogs = self._backlogs, {}
         for workload, serving in self.census().items():
             for release, bodies in serving.items():
                 capacity = capacity_per_s(self.app_of(bodies[0]), len(bodies))
-                surplus = self._rate(serving, release, middle) - capacity
+                surplus = self._rate(serving, release, middle, held) - capacity
                 backlog = held.get((workload, release), 0.0) + surplus * (until - since)
                 if backlog > 0:
-                    self._backlogs[workload, release] = backlog
+                    self._backlogs[workload, release] = min(backlog, BACKLOG_S_MAX * capacity)
 
-    def _flow(self, serving: Serving, release: str, at: Instant) -> Flow:
-        bodies = serving[release]
-        backlog = self._backlogs.get((bodies[0].workload, release), 0.0)
-        return flow(self.app_of(bodies[0]), len(bodies), self._rate(serving, release, at), backlog)
+    def _rate(
+        self,
+        serving: Serving,
+        release: str,
+        at: Instant,
+        backlogs: Mapping[tuple[str, str], float] | None = None,
+    ) -> float:
+        """Return the requests per second that come to the replicas of one release that serves.
 
-    def _rate(self, serving: Serving, release: str, at: Instant) -> float:
-        """Return the requests per second that come to the replicas of one release that serves."""
+        Callers that have waited too long, or got an error, ask again.
+        """
         bodies = serving[release]
         workload = bodies[0].workload
         shares = self._ground.shares.get(workload, {})
         asked = self.demand_per_s(workload, at)
         if any(share > 0 for share in shares.values()):
-            return asked * shares.get(release, 0.0)
-        return asked * len(bodies) / sum(len(each) for each in serving.values())
+            rate = asked * shares.get(release, 0.0)
+        else:
+            rate = asked * len(bodies) / sum(len(each) for each in serving.values())
+        app = self.app_of(bodies[0])
+        if not app.demand.retries:
+            return rate
+        backlog = (self._backlogs if backlogs is None else backlogs).get((workload, release), 0.0)
+        late = backlog > PATIENCE_S * capacity_per_s(app, len(bodies))
+        failing = sum(each.failing for each in bodies) / len(bodies)
+        return rate * (1 + app.demand.retries * (1.0 if late else failing))
 
 
 def _worst(latencies_s: list[float]) -> float | None:

@@ -11,6 +11,7 @@ from lamplighter.model.system import System
 from lamplighter.model.value import Instant, digest
 from lamplighter.targets.simulated.agenda import Agenda, Happening
 from lamplighter.targets.simulated.apps import Ailment, App
+from lamplighter.targets.simulated.befalling import Befalling
 from lamplighter.targets.simulated.bodies import Body
 from lamplighter.targets.simulated.chance import Chance
 from lamplighter.targets.simulated.faults import Faults
@@ -23,6 +24,8 @@ SETTLE_S = 0.25
 """From leaving the balancer to the last request that may still come."""
 GRACE_S = 5.0
 """From the signal to end to being killed."""
+IN_FLIGHT_MAX = 100
+"""A replica takes no more at once; what else is queued waits in the gateway, for another one."""
 TOLD_OF_S = 60.0
 """For so long the truth still tells of a replica that ended."""
 
@@ -55,13 +58,15 @@ class World:
         self.token = 0
         self.answers: dict[str, OutcomeState] = {}
         self.written_at: dict[str, Instant] = {}
+        self.forgot_at: Instant = -1.0
         self.dismantling = False
         self.listeners: list[Callable[[Event], None]] = []
         ground = Ground(self.chance, dict(apps or {}), self.ailments, self.bodies, self.shares)
         self.traffic = Traffic(ground)
-        self._agenda = Agenda(lambda to: self.traffic.pile_up(self.now, to))
+        self._agenda = Agenda()
         self.mishaps = Mishaps(self._agenda, self.chance, self.traffic, self.note)
         self.silences = Silences(self._agenda, self.chance, self.note)
+        self.befalling = Befalling(self)
         self.silences.await_them(self.faults.sources)
         for name in ground.apps:
             self._await_burst(name)
@@ -73,9 +78,12 @@ class World:
         """The instant that the world has come to."""
         return self._agenda.now
 
-    def advance(self, to: Instant) -> None:
-        """Let everything happen that happens until `to`."""
-        self._agenda.advance(to)
+    def advance(self, to: Instant, called: Callable[[], bool] | None = None) -> Instant:
+        """Let everything happen that happens until `to`; return the instant that it came to.
+
+        That is earlier where something happens that somebody has `called` for to be dealt with first.
+        """
+        return self._agenda.advance(to, called)
 
     def at(self, when: Instant, happen: Happening, *, fault: bool = False) -> None:
         """Have something happen; a fault only if there still are faults then."""
@@ -86,6 +94,9 @@ class World:
         self._agenda.drop_faults()
         self.faults = Faults()
         self.silences.end_all()
+        self.befalling.end_all()
+        self.traffic.changed(self.now)
+        self.traffic.bursting.clear()
         for each in self.bodies.values():
             each.failing = False
         self.note(Mishap(self.now, "world", "no more faults from here on"))
@@ -109,14 +120,17 @@ class World:
             self.ailments.get(release, HEALTHY),
             self.faults.replicas,
         )
-        draw = f"start/{workload}"
+        spell, draw = self.befalling.size, f"start/{workload}"
         start_s = app.start_s * (1 + self.chance.between(draw, -app.start_spread, app.start_spread))
+        start_s += spell("slow-start", workload) or 0.0
         if self.chance.happens(draw, faults.start_slow_p):
             start_s += faults.start_slow_s
-        if self.chance.happens(draw, max(faults.crash_at_start_p, ailment.crash_at_start_p)):
+        crash_p = max(faults.crash_at_start_p, ailment.crash_at_start_p, spell("crash-loop", workload) or 0.0)
+        body.frail_s = spell("late-crash", workload)
+        if self.chance.happens(draw, crash_p):
             crash_s = start_s * self.chance.between(draw, 0.1, 1.0)
             self.at(self.now + crash_s, lambda: self.mishaps.crash(body))
-        elif not ailment.never_ready:
+        elif not ailment.never_ready and spell("never-ready", workload) is None:
             checked_s = self.chance.between(draw, 0.0, CHECK_S)
             self.at(self.now + start_s + checked_s, lambda: self._up(body))
 
@@ -144,17 +158,20 @@ class World:
         body.stage = "ending"
         faults, draw = self.faults.replicas, f"end/{body.workload}"
         takes_s = self.chance.between(draw, 0.05, 0.5)
-        if body.hung or self.chance.happens(draw, faults.end_ignored_p):
-            takes_s = grace_s if body.hung else min(faults.end_ignored_s, grace_s)
+        deaf = self.befalling.size("deaf", body.workload) is not None
+        if body.hung or deaf or self.chance.happens(draw, faults.end_ignored_p):
+            takes_s = grace_s if body.hung or deaf else min(faults.end_ignored_s, grace_s)
         signal = SIGKILL if takes_s >= grace_s else SIGTERM
         self.at(self.now + takes_s, lambda: self.mishaps.end(body, "told to", signal))
 
     def shift(self, workload: str, shares: Mapping[str, float]) -> None:
         """Set how a workload's traffic is shared."""
+        self.traffic.changed(self.now)
         self.shares[workload] = dict(shares)
 
     def configure(self, system: System) -> None:
         """Set the gateway as a system says; shares of workloads that it does not have are dropped."""
+        self.traffic.changed(self.now)
         self.system, self.configured = system, digest(system)
         for name in [each for each in self.shares if each not in system.services]:
             del self.shares[name]
@@ -172,6 +189,31 @@ class World:
         for each in self.bodies.values():
             self.end(each, grace_s)
         self.at(self.now + grace_s + 1.0, self._dismantled)
+
+    # --- what befalls the target
+
+    def restart_target(self, *, forget_shares: bool) -> None:
+        """Let the target forget what it has answered, and its gateway all it was told."""
+        self.answers.clear()
+        self.forgot_at = self.now
+        if forget_shares:
+            self.restart_gateway()
+
+    def restart_gateway(self) -> None:
+        """Let the gateway forget all shares and its configuration."""
+        self.traffic.changed(self.now)
+        self.shares.clear()
+        self.configured = ""
+
+    def surge(self, workload: str, for_s: float, times: float) -> None:
+        """Multiply the requests that come to a workload for a while."""
+        self.traffic.changed(self.now)
+        self.traffic.bursting[workload] = times
+        self.at(self.now + for_s, lambda: self._subside(workload))
+
+    def _subside(self, workload: str) -> None:
+        self.traffic.changed(self.now)
+        self.traffic.bursting.pop(workload, None)
 
     # --- reading
 
@@ -191,6 +233,8 @@ class World:
         body.stage = "up"
         self.mishaps.passes(body, passing=True, why="started")
         ailment = self.ailments.get(body.release, HEALTHY)
+        if body.frail_s is not None:
+            self.at(self.now + body.frail_s, lambda: self.mishaps.crash(body))
         if ailment.crash_after_s:
             after_s = self.chance.wait_s(f"ailment/{body.release}", ailment.crash_after_s)
             self.at(self.now + after_s, lambda: self.mishaps.crash(body))
@@ -198,7 +242,8 @@ class World:
 
     def _leave(self, body: Body) -> int:
         """Take a replica's requests out of the common flow: each has its own end from now on."""
-        in_flight = self.traffic.in_flight(body, self.now)
+        in_flight = min(self.traffic.in_flight(body, self.now), IN_FLIGHT_MAX)
+        self.traffic.changed(self.now)
         app, draw = self.traffic.app_of(body), f"finish/{body.workload}"
         body.draining_since = self.now
         if not body.hung:
@@ -211,6 +256,7 @@ class World:
         )
 
     def _dismantled(self) -> None:
+        self.traffic.changed(self.now)
         self.dismantling, self.configured, self.system = False, "", None
         self.shares.clear()
         for each in self.bodies.values():
@@ -232,7 +278,6 @@ class World:
             self.at(begins, lambda: self._burst(workload, demand.burst_for_s))
 
     def _burst(self, workload: str, for_s: float) -> None:
-        self.traffic.bursting.add(workload)
         self.note(Mishap(self.now, workload, f"a burst of requests for {for_s:g} s"))
-        self.at(self.now + for_s, lambda: self.traffic.bursting.discard(workload))
+        self.surge(workload, for_s, self.traffic.app(workload).demand.burst_times)
         self.at(self.now + for_s, lambda: self._await_burst(workload))

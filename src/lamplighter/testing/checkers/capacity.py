@@ -25,7 +25,7 @@ class MinKept:
             return
         name = workload_of(event.action)
         service = witness.service(name)
-        if service is None or witness.down_at is not None:
+        if service is None or witness.ordered_down(name, event.sent_at):
             return
         before, after = serving(event, event.before, name), serving(event, event.after, name)
         if len(after) < min(len(before), service.replicas.min):
@@ -57,7 +57,7 @@ class MaxKept:
 class CountExact:
     """A Scale that starts replicas ends with as many of that release as it says, not with more.
 
-    One that has grown too big does not count: its successor is started before it ends.
+    One that has grown too big, or stopped serving, does not count: its successor is started before it ends.
     """
 
     def look(self, event: Event, _witness: Witness) -> Iterator[str]:
@@ -65,7 +65,12 @@ class CountExact:
         if not isinstance(event, Applied) or not isinstance(event.action, Scale) or not event.action.starts:
             return
         action, seen = event.action, event.seen.replicas if event.seen else ()
-        succeeded = {each.id for each in seen if too_big(each.memory_bytes)}
+        down = {each.id for each in of(event.before, action.workload) if each.down_at is not None}
+        succeeded = {
+            each.id
+            for each in seen
+            if too_big(each.memory_bytes) or (each.ready is False and each.id in down)
+        }
         live = [each for each in of(event.after, action.workload) if each.release == action.release]
         count = sum(each.live and each.id not in succeeded for each in live)
         if count > action.replicas:
@@ -85,7 +90,7 @@ class SharesSound:
         if not isinstance(action, Shift) and not stops(action, event.before):
             return
         name = workload_of(action)
-        if witness.service(name) is None or witness.down_at is not None:
+        if witness.service(name) is None or witness.ordered_down(name, event.sent_at):
             return
         able, was_able = _able(event, event.after, name), _able(event, event.before, name)
         old = shares(event.before, name)

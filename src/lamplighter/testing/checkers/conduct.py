@@ -18,6 +18,10 @@ SETTLING_S = 120.0
 """After a step of load, for so long a number may still follow it."""
 
 
+ACTED_S_MAX = 1200.0
+"""No window of a budget is longer."""
+
+
 class BudgetKept:
     """At most so many actions in the window, and at most so much of a workload at risk at once."""
 
@@ -29,14 +33,16 @@ class BudgetKept:
         if not isinstance(event, Applied) or not isinstance(event.action, Scale | Replace):
             return
         name, system = event.action.workload, witness.system
-        if system is None or witness.released_by_order(name):
+        if system is None or witness.released_by_order(name, event.sent_at):
             return
         guards = system.guards
-        self._acted.append(event.sent_at)
-        while self._acted[0] <= event.sent_at - guards.window_s:
+        decided_at = witness.recorded.get(event.action_id, event.sent_at)
+        self._acted.append(decided_at)
+        while self._acted[0] <= decided_at - ACTED_S_MAX:
             self._acted.popleft()
-        if len(self._acted) > guards.actions:
-            number, window_s = len(self._acted), guards.window_s
+        number = sum(decided_at - guards.window_s + 1e-6 < each <= decided_at for each in self._acted)
+        if number > guards.actions:
+            window_s = guards.window_s
             yield f"{event.action_id} is number {number} in {window_s:g} s, {guards.actions} are allowed"
         before, after = serving(event, event.before, name), serving(event, event.after, name)
         live = sum(each.live for each in of(event.before, name))
@@ -53,6 +59,7 @@ class RepairsBounded:
         self._failures: dict[str, tuple[Instant, ...]] = {}
         self._passed: dict[str, Instant] = {}
         self._short: dict[str, bool] = {}
+        self._ended: dict[str, Instant] = {}
 
     def look(self, event: Event, witness: Witness) -> Iterator[str]:
         """Look at lives and at replacements."""
@@ -61,6 +68,7 @@ class RepairsBounded:
         elif isinstance(event, Ended):
             passed = self._passed.get(event.replica)
             self._short[event.replica] = passed is None or event.at - passed < SHORT_LIFE_S
+            self._ended[event.replica] = event.at
         elif isinstance(event, Applied) and isinstance(event.action, Replace):
             yield from self._replaced(event, event.action, witness)
 
@@ -70,7 +78,7 @@ class RepairsBounded:
             return
         before = self._failures.get(action.replica, ())
         failed = self._short.get(action.replica, True)
-        mine = (*before, event.at) if failed else before
+        mine = (*before, self._ended.get(action.replica, event.at)) if failed else ()
         self._failures[action.start] = mine
         since = event.sent_at - service.repair.window_s + LATE_S
         recent = [each for each in mine if each > since]
@@ -91,7 +99,7 @@ class ApprovalKept:
         if not isinstance(event, Applied) or witness.system is None:
             return
         name = workload_of(event.action)
-        if witness.released_by_order(name) or event.action_id in witness.approved:
+        if witness.released_by_order(name, event.sent_at) or event.action_id in witness.approved:
             return
         stopped = stops(event.action, event.before)
         live = [each for each in of(event.before, name) if each.live]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from lamplighter.model.actions import Action, Replace, Scale
+from lamplighter.model.value import Instant
 from lamplighter.targets.simulated.journal import Applied, Asked, Born, Event
 from lamplighter.testing.checkers.seen import stops
 from lamplighter.testing.witness import Witness
@@ -31,18 +32,18 @@ class AppliedOnce:
     """No action has its effect twice, and no replica's name is used twice."""
 
     def __init__(self) -> None:
-        self._applied: set[str] = set()
+        self._applied: dict[str, Instant] = {}
         self._born: set[str] = set()
 
-    def look(self, event: Event, _witness: Witness) -> Iterator[str]:
-        """Look at each action and each birth."""
+    def look(self, event: Event, witness: Witness) -> Iterator[str]:
+        """Look at each action and each birth. A target that has forgotten what it did may do it again."""
         if isinstance(event, Applied):
-            if event.action_id in self._applied:
+            if self._applied.get(event.action_id, -1.0) > witness.world.forgot_at:
                 yield f"{event.action_id} had its effect twice"
             ended = {each.id for each in event.before.replicas if each.ended}
             for name in sorted(ended.intersection(_starts(event.action))):
                 yield f"{event.action_id} starts {name}, which has lived and ended"
-            self._applied.add(event.action_id)
+            self._applied[event.action_id] = event.at
         if isinstance(event, Born):
             if event.replica in self._born:
                 yield f"{event.replica} was started a second time, by {event.action_id}"

@@ -23,7 +23,7 @@ class KnownOnly:
         if isinstance(event.action, Forget):
             yield from _forgotten(event)
         stopped = stops(event.action, event.before)
-        if not stopped or witness.released_by_order(workload_of(event.action)):
+        if not stopped or witness.released_by_order(workload_of(event.action), event.sent_at):
             return
         if event.seen is None:
             yield f"{event.action_id} stops {', '.join(stopped)} without having looked"
