@@ -16,6 +16,7 @@ from lamplighter.model.facts import (
     HEALTH,
     MACHINE,
     PROCESSES,
+    SOURCES,
     TRAFFIC,
     Facts,
     Phase,
@@ -26,8 +27,6 @@ from lamplighter.model.history import Pending
 from lamplighter.model.value import Instant
 
 Named = TypeVar("Named")
-
-SOURCES = (PROCESSES, HEALTH, TRAFFIC, MACHINE)
 
 
 def trusted(facts: Facts, now: Instant) -> Facts:
@@ -40,7 +39,7 @@ def trusted(facts: Facts, now: Instant) -> Facts:
     if not silent:
         return facts
     changes: dict[str, object] = {}
-    if silent & {PROCESSES, HEALTH, TRAFFIC, MACHINE}:
+    if silent & set(SOURCES):
         changes["replicas"] = tuple(_masked(each, silent) for each in facts.replicas)
     if TRAFFIC in silent:
         changes["loads"] = {}

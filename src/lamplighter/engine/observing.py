@@ -7,17 +7,7 @@ import msgspec
 from lamplighter.engine.canonical import canonical_facts
 from lamplighter.engine.terms import Terms
 from lamplighter.model.errors import LampError
-from lamplighter.model.facts import (
-    HEALTH,
-    MACHINE,
-    PROCESSES,
-    TRAFFIC,
-    Facts,
-    Machine,
-    Phase,
-    Replica,
-    Source,
-)
+from lamplighter.model.facts import SOURCES, Facts, Machine, Phase, Replica, Source
 from lamplighter.model.value import Instant
 from lamplighter.ports import Clock, Scope, Target
 
@@ -51,7 +41,7 @@ def blackout(last: Facts | None, now: Instant, wall: str, why: str) -> Facts:
 
     Replicas that were known keep their identity, so that nothing is taken for gone; what they do is unknown.
     """
-    names = (PROCESSES, HEALTH, TRAFFIC, MACHINE)
+    names = SOURCES
     if last is None:
         return Facts(at=now, wall=wall, sources={each: Source(observed_at=now, fault=why) for each in names})
     since = {each: Source(observed_at=now) for each in names} | last.sources

@@ -17,10 +17,10 @@ from lamplighter.controllers.layout import Layout, Replicas, changed_places
 from lamplighter.controllers.load import before, demand, horizon, needed
 from lamplighter.controllers.numbers import EPSILON, active
 from lamplighter.controllers.scaling import DOWN_AT, UP_AT, bounded
-from lamplighter.controllers.survey import SOURCES, Survey
+from lamplighter.controllers.survey import Survey
 from lamplighter.engine.samples import continued, reading, same
 from lamplighter.engine.settle import workload_of
-from lamplighter.model.facts import Facts, Load, Phase, Replica
+from lamplighter.model.facts import SOURCES, Facts, Load, Phase, Replica
 from lamplighter.model.history import History, Sample, WorkloadHistory
 from lamplighter.model.system import Service, System
 from lamplighter.model.value import Instant

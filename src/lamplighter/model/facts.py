@@ -17,6 +17,9 @@ TRAFFIC = "traffic"
 MACHINE = "machine"
 """Source of memory, cpu and disk."""
 
+SOURCES = (PROCESSES, HEALTH, TRAFFIC, MACHINE)
+"""Every source."""
+
 FACT_AGE_MAX_S = 5.0
 """A source that has not been read for longer than this is silent; what it last said is not used."""
 

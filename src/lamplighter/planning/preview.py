@@ -8,10 +8,8 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from lamplighter.model.actions import Action, Configure, Dismantle, Forget, Replace, Scale, Shift
-from lamplighter.model.facts import HEALTH, MACHINE, PROCESSES, TRAFFIC, Facts, Phase, Replica, Source
+from lamplighter.model.facts import SOURCES, Facts, Phase, Replica, Source
 from lamplighter.model.value import Instant, digest
-
-SOURCES = (PROCESSES, HEALTH, TRAFFIC, MACHINE)
 
 
 def effect(action: Action, facts: Facts, now: Instant) -> Facts:

@@ -10,25 +10,13 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 
 from lamplighter.controllers.survey import Survey, trusted
-from lamplighter.model.facts import (
-    HEALTH,
-    MACHINE,
-    PROCESSES,
-    TRAFFIC,
-    Exit,
-    Facts,
-    Load,
-    Phase,
-    Replica,
-    Source,
-)
+from lamplighter.model.facts import SOURCES, Exit, Facts, Load, Phase, Replica, Source
 from lamplighter.model.history import History, WorkloadHistory
 from lamplighter.model.system import Range, Run, Scale, Service, System
 from lamplighter.model.value import Instant, Value, digest
 
 RELEASE = "r1"
 NOW: Instant = 60.0
-SOURCES = (PROCESSES, HEALTH, TRAFFIC, MACHINE)
 
 
 class Shape(Value):

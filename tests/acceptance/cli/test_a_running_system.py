@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import sqlite3
-import subprocess
 import sys
 import time
 from contextlib import closing
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.acceptance.cli.conftest import Prototype
+from tests.acceptance.small_disk import on_a_small_disk
 
 from lamplighter.model.release import Release
 from lamplighter.model.system import Run
@@ -235,11 +235,6 @@ def _lives(pid: int) -> bool:
 
 def test_full_disk_under_a_running_system(tmp_path: Path) -> None:
     """On a disk with no byte left traffic and repair go on by the reserve, `status` says so, room ends it."""
-    mount = 'mount -t tmpfs -o size=24m tmpfs "$1" && exec "$2" -m tests.acceptance.cli.full_disk "$1"'
-    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, "sh"]
-    ran = subprocess.run(
-        [*command, str(tmp_path), sys.executable], capture_output=True, text=True, check=False
-    )
-    if "unshare" in ran.stderr or "mount:" in ran.stderr:
-        pytest.skip(f"no small disk can be made here: {ran.stderr}")
+    story = (sys.executable, "-m", "tests.acceptance.cli.full_disk", tmp_path)
+    ran = on_a_small_disk(tmp_path, "24m", *story)
     assert (0, "") == (ran.returncode, ran.stderr)

@@ -12,18 +12,7 @@ from pathlib import Path
 import msgspec
 
 from lamplighter.model.actions import Action, Configure, Dismantle, Forget, Outcome, Replace, Scale, Shift
-from lamplighter.model.facts import (
-    HEALTH,
-    MACHINE,
-    PROCESSES,
-    TRAFFIC,
-    Exit,
-    Facts,
-    Load,
-    Phase,
-    Replica,
-    Source,
-)
+from lamplighter.model.facts import SOURCES, Exit, Facts, Load, Phase, Replica, Source
 from lamplighter.model.value import digest, encode
 from lamplighter.ports import Clock, LogLine, Scope
 
@@ -55,7 +44,7 @@ class FileSite:
         return Facts(
             at=scope.now,
             wall=scope.wall,
-            sources={each: Source(observed_at=scope.now) for each in (PROCESSES, HEALTH, TRAFFIC, MACHINE)},
+            sources={each: Source(observed_at=scope.now) for each in SOURCES},
             replicas=replicas,
             loads={each.workload: Load(in_flight=0, rate_per_s=0.0) for each in replicas},
             shares=msgspec.json.decode(self._setting("shares") or "{}"),

@@ -1,12 +1,11 @@
 """A full disk, really full: what was kept in hand carries the record on; then the loop holds."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from tests.acceptance.engine_io.conftest import ROOT
+from tests.acceptance.small_disk import on_a_small_disk
 
 SIZE = "14m"
 
@@ -15,17 +14,7 @@ SIZE = "14m"
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """Run the scenario on a tmpfs of a few MiB, in a mount namespace of its own."""
     folder = tmp_path_factory.mktemp("small")
-    if subprocess.run(["unshare", "-Urm", "true"], check=False, capture_output=True).returncode:
-        pytest.skip("user namespaces are not allowed here, so no small file system can be made")
-    run = f"mount -t tmpfs -o size={SIZE} none {folder} && exec {sys.executable} -m {SCENARIO} {folder}"
-    done = subprocess.run(
-        ["unshare", "-Urm", "sh", "-c", run],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = on_a_small_disk(folder, SIZE, sys.executable, "-m", SCENARIO, folder)
     assert 0 == done.returncode, done.stderr
     found: dict[str, object] = json.loads(done.stdout)
     return found
@@ -58,17 +47,7 @@ def test_with_room_again_it_goes_on_by_itself(told: dict[str, object]) -> None:
 
 def test_a_folder_with_no_room_at_all_is_refused(tmp_path: Path) -> None:
     """A maintainer that could not even take the lease ends with 5 and says what to do."""
-    if subprocess.run(["unshare", "-Urm", "true"], check=False, capture_output=True).returncode:
-        pytest.skip("user namespaces are not allowed here, so no small file system can be made")
-    maintainer = f"{sys.executable} -m lamplighter.faces.http --state {tmp_path} --system library"
-    target = "--target tests.acceptance.engine_io.site:FileSite"
-    run = f"mount -t tmpfs -o size=16k none {tmp_path} && exec {maintainer} {target}"
-    done = subprocess.run(
-        ["unshare", "-Urm", "sh", "-c", run],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    maintainer = (sys.executable, "-m", "lamplighter.faces.http", "--state", tmp_path, "--system", "library")
+    target = ("--target", "tests.acceptance.engine_io.site:FileSite")
+    done = on_a_small_disk(tmp_path, "16k", *maintainer, *target, timeout_s=60)
     assert (5, True) == (done.returncode, "free some space" in done.stderr), done.stderr

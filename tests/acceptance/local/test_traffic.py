@@ -4,7 +4,6 @@ import asyncio
 import http.server
 import os
 import signal
-import subprocess
 import sys
 import threading
 import urllib.request
@@ -15,6 +14,7 @@ import pytest
 import websockets
 from tests.acceptance.local.site import Site, find, free_port, on_a_site
 from tests.acceptance.local.test_life_and_death import get
+from tests.acceptance.small_disk import on_a_small_disk
 
 from lamplighter.model.errors import EnvironmentFault
 
@@ -165,13 +165,8 @@ async def test_logs_are_read_and_followed(site: Site) -> None:
 
 def test_a_full_disk_does_not_stop_traffic(tmp_path: Path) -> None:
     """With no byte left a dead replica is still replaced and answers; what cannot be written is said."""
-    mount = 'mount -t tmpfs -o size=6m tmpfs "$1" && exec "$2" -m tests.acceptance.local.full_disk "$1"'
-    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, "sh"]
-    ran = subprocess.run(
-        [*command, str(tmp_path), sys.executable], capture_output=True, text=True, check=False
-    )
-    if "unshare" in ran.stderr or "mount:" in ran.stderr:
-        pytest.skip(f"no small disk can be made here: {ran.stderr}")
+    story = (sys.executable, "-m", "tests.acceptance.local.full_disk", tmp_path)
+    ran = on_a_small_disk(tmp_path, "6m", *story)
     assert (0, "") == (ran.returncode, ran.stderr)
 
 

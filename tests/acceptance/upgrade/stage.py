@@ -13,30 +13,18 @@ import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from examples.demo import leftovers
 from examples.demo.traffic import Answer, Traffic
 from examples.demo.workplace import SERVICE, Tuning, Workplace, _free_port
+from tests.acceptance.cli.conftest import Ran
 from websockets.asyncio.client import connect
 
 COMMAND_S = 90.0
 LOOK_S = 0.1
 RATE = 20.0
 """Questions a second: enough that an interruption of a tenth of a second meets two."""
-
-
-class Ran(NamedTuple):
-    """What a command said and how it ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Return what it printed, as JSON."""
-        return json.loads(self.out)
 
 
 class Stage(Workplace):

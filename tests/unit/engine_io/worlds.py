@@ -8,7 +8,7 @@ import msgspec
 
 from lamplighter.model.actions import Action, Contract, Forget, Outcome, Scale
 from lamplighter.model.decisions import Decision, Priority, Proposal, Refusal
-from lamplighter.model.facts import HEALTH, MACHINE, PROCESSES, TRAFFIC, Facts, Load, Phase, Replica, Source
+from lamplighter.model.facts import SOURCES, Facts, Load, Phase, Replica, Source
 from lamplighter.model.findings import Finding
 from lamplighter.model.history import History, Pending, WorkloadHistory
 from lamplighter.model.intents import Answer
@@ -16,8 +16,6 @@ from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.system import Run, Service, System
 from lamplighter.model.value import Instant, digest
 from lamplighter.ports import Scope
-
-SOURCES = (PROCESSES, HEALTH, TRAFFIC, MACHINE)
 
 
 def system(**env: str) -> System:

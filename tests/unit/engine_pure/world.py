@@ -17,26 +17,13 @@ from lamplighter.model.actions import (
     Shift,
 )
 from lamplighter.model.decisions import Decision
-from lamplighter.model.facts import (
-    HEALTH,
-    MACHINE,
-    PROCESSES,
-    TRAFFIC,
-    Exit,
-    Facts,
-    Load,
-    Phase,
-    Replica,
-    Source,
-)
+from lamplighter.model.facts import SOURCES, Exit, Facts, Load, Phase, Replica, Source
 from lamplighter.model.history import History
 from lamplighter.model.intents import Answer, Approve, Down, Intent, Rollback, Up
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.system import Health, Range, RolloutPolicy, Run, Service, System
 from lamplighter.model.system import Scale as Autoscale
 from lamplighter.model.value import digest
-
-ALL = (PROCESSES, HEALTH, TRAFFIC, MACHINE)
 
 
 def service(name: str = "web", **changes: object) -> Service:
@@ -219,7 +206,7 @@ class World:
         return Facts(
             at=self.now,
             wall=self.wall,
-            sources={each: Source(observed_at=self.silent.get(each, self.now)) for each in ALL},
+            sources={each: Source(observed_at=self.silent.get(each, self.now)) for each in SOURCES},
             replicas=tuple(self.replicas.values()),
             loads=dict(self.loads),
             shares={name: dict(each) for name, each in self.shares.items()},

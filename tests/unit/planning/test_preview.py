@@ -3,11 +3,11 @@
 import pytest
 
 from lamplighter.model.actions import Action, Configure, Dismantle, Forget, Replace, Scale, Shift
-from lamplighter.model.facts import Phase
+from lamplighter.model.facts import SOURCES, Phase
 from lamplighter.model.value import digest
 from lamplighter.planning import capacity, effect, settled
 
-from .worlds import EVERY, NOW, heard, replica, wanted
+from .worlds import NOW, heard, replica, wanted
 
 TWO = heard(replica("web-1"), replica("web-2"))
 
@@ -59,7 +59,7 @@ def test_a_while_later_all_is_heard_and_settled() -> None:
     )
     after = settled(before, NOW + 9, "")
     assert [("web-1", True), ("web-3", False)] == [(each.id, each.ready) for each in after.replicas]
-    assert [None] * len(EVERY) == [after.silence(each, NOW + 9) for each in EVERY]
+    assert [None] * len(SOURCES) == [after.silence(each, NOW + 9) for each in SOURCES]
 
 
 def test_capacity_counts_what_can_serve() -> None:

@@ -3,17 +3,7 @@
 from lamplighter.engine.step import step
 from lamplighter.model.actions import Outcome
 from lamplighter.model.decisions import Plan
-from lamplighter.model.facts import (
-    HEALTH,
-    MACHINE,
-    PROCESSES,
-    TRAFFIC,
-    Facts,
-    Machine,
-    Phase,
-    Replica,
-    Source,
-)
+from lamplighter.model.facts import PROCESSES, SOURCES, Facts, Machine, Phase, Replica, Source
 from lamplighter.model.history import History
 from lamplighter.model.intents import Intent, Up
 from lamplighter.model.passes import Inputs
@@ -26,7 +16,6 @@ NOW = 1000.0
 WALL = "2025-01-08T12:00:00+00:00"
 """A Wednesday at noon."""
 EMPTY = Facts(at=NOW, wall=WALL, sources={PROCESSES: Source(observed_at=NOW)}, machine=Machine(cores=4.0))
-EVERY = (PROCESSES, HEALTH, TRAFFIC, MACHINE)
 
 
 def wanted(rest: str = "", **more: str) -> System:
@@ -77,7 +66,7 @@ def heard(*replicas: Replica, system: System | None = None) -> Facts:
     return Facts(
         at=NOW,
         wall=WALL,
-        sources={each: Source(observed_at=NOW) for each in EVERY},
+        sources={each: Source(observed_at=NOW) for each in SOURCES},
         replicas=replicas,
         configured=digest(system) if system else "",
     )
