@@ -42,7 +42,7 @@ def resources(table: Table, name: str) -> list[dict[str, Any]]:
         (first(endpoints=(A,)), {"eds.search.json"}),
         (first(endpoints=(A, msgspec.structs.replace(B, draining=True))), {"eds.search.json"}),
         (first(endpoints=(A, msgspec.structs.replace(B, weight=7))), {"eds.search.json"}),
-        (first(timeout_s=2.0), {"rds.public.json", "rds.internal.json"}),
+        (first(timeout_s=2.0), {"rds.public.json", "rds.internal.json", "cds.json"}),
         (first(retries=5), {"rds.public.json", "rds.internal.json"}),
         (first(max_in_flight=9), {"cds.json"}),
         (first(check=Check(path="/ok")), {"cds.json"}),

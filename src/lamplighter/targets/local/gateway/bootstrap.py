@@ -33,7 +33,6 @@ _FAILURE_FLAGS = ["UO", "DO", "UDO", "UH", "UF", "NC", "UAEX", *_CUT_FLAGS]
 _KEPT = (
     r"cluster\.[^.]+\.upstream_rq_(active|pending_active|pending_overflow|active_overflow|per_try_timeout)",
     r"cluster\.[^.]+\.(upstream_rq_retry(_overflow)?|retry_or_shadow_abandoned|upstream_cx_none_healthy)",
-    r"vhost\.[^.]+\.route\.[^.]+\.upstream_rq_[1-5]xx",
     r"lamp\..*",
     r"server\.(uptime|live|memory_physical_size)",
     r"http\.(public|internal)\.downstream_(rq|cx)_active",
@@ -106,7 +105,7 @@ def _http(name: str) -> Json:
         "request_headers_timeout": "30s",
         "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": "localhost"},
         "local_reply_config": local_replies(),
-        "access_log": [_time_answers(name), _count_cuts(name), _log_failures(name)],
+        "access_log": [_count_answers(name), _count_cuts(name), _log_failures(name)],
     }
 
 
@@ -114,25 +113,30 @@ def _router() -> Json:
     return {
         "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
         "suppress_envoy_headers": True,
+        # Its own counts and times of answers cost 7% of a request; `_count_answers` takes their place.
+        "dynamic_stats": False,
     }
 
 
-def _time_answers(name: str) -> Json:
-    """Times each answer to its first byte, by service.
+def _count_answers(name: str) -> Json:
+    """Counts each answer that has ended, by service and status, and times it to its first byte, by service.
 
     Envoy's own histogram times to the last byte, in which a stream of 20 s looks like a slow answer.
     """
     value = "%COMMON_DURATION(DS_RX_BEG:DS_TX_BEG:ms)%"
-    histogram = {"stat": _stat("answer_ms"), "unit": "Milliseconds", "value_format": value}
-    logger = _named("envoy.access_loggers.stats", _stats_logger(name, "histograms", histogram))
-    return {**logger, "filter": _status("GE", 100, "answered")}
+    typed = {
+        **_stats_logger(name),
+        "histograms": [{"stat": _stat("answer_ms"), "unit": "Milliseconds", "value_format": value}],
+        "counters": [{"stat": _stat("answers", status="%RESPONSE_CODE%"), "value_fixed": 1}],
+    }
+    return {**_named("envoy.access_loggers.stats", typed), "filter": _status("GE", 100, "answered")}
 
 
 def _count_cuts(name: str) -> Json:
     """Counts answers that began and were not ended, by service: no counter of Envoy's own tells."""
     began = _status("LE", 499, "began")
     cut = {"response_flag_filter": {"flags": _CUT_FLAGS}}
-    logger = _stats_logger(name, "counters", {"stat": _stat("cut"), "value_fixed": 1})
+    logger = {**_stats_logger(name), "counters": [{"stat": _stat("cut"), "value_fixed": 1}]}
     return {
         **_named("envoy.access_loggers.stats", logger),
         "filter": {"and_filter": {"filters": [cut, began]}},
@@ -144,16 +148,16 @@ def _status(op: str, than: int, key: str) -> Json:
     return {"status_code_filter": {"comparison": {"op": op, "value": value}}}
 
 
-def _stats_logger(listener: str, kind: str, what: Json) -> Json:
+def _stats_logger(listener: str) -> Json:
     return {
         "@type": "type.googleapis.com/envoy.extensions.access_loggers.stats.v3.Config",
         "stats_scope": {"prefix": f"lamp.{listener}"},
-        kind: [what],
     }
 
 
-def _stat(name: str) -> Json:
-    return {"name": name, "tags": [{"name": "service", "value_format": "%UPSTREAM_CLUSTER%"}]}
+def _stat(name: str, **tags: str) -> Json:
+    by = {"service": "%UPSTREAM_CLUSTER%", **tags}
+    return {"name": name, "tags": [{"name": tag, "value_format": value} for tag, value in by.items()]}
 
 
 def _log_failures(name: str) -> Json:

@@ -15,10 +15,11 @@ Json = dict[str, Any]
 _UNLIMITED = 1_000_000
 # Concurrent retries of one service: always this many, beyond it half of what is in flight. They must hold
 # all requests of a replica that was just killed: the share does with three replicas or more, the floor with
-# two. They bound a storm: a service whose tries time out since it is overloaded gets the abandoned ones on
-# top, and with two retries each (three times the load) a floor of 1024 kept it down long after the cause
-# was gone.
-_RETRIES_AT_LEAST = 64
+# two. A try that is lost with its replica costs nothing more, but one that was given up at a time limit is
+# still worked on: a service that is slow since it is overloaded then gets the retries on top, and with a
+# floor of 1024 and two retries each (three times the load) it stayed so long after the cause was gone.
+_RETRIES_AT_LEAST = 1024
+_RETRIES_AT_LEAST_TIMED = 64
 _RETRY_BUDGET_PERCENT = 50.0
 # Closed by us before a server closes it: the shortest keep-alive among common servers is 2 s
 # (gunicorn; uvicorn and Node have 5 s). A request sent on a connection that is just being closed is
@@ -66,7 +67,7 @@ def cluster(backend: Backend) -> Json:
         },
         "health_checks": [_health_check(backend.check, backend.protocol)],
         "outlier_detection": _outliers(),
-        "circuit_breakers": {"thresholds": [_limits(backend.max_in_flight)]},
+        "circuit_breakers": {"thresholds": [_limits(backend)]},
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
@@ -161,14 +162,15 @@ def _outliers() -> Json:
     }
 
 
-def _limits(max_in_flight: int | None) -> Json:
+def _limits(backend: Backend) -> Json:
+    at_least = _RETRIES_AT_LEAST if backend.timeout_s is None else _RETRIES_AT_LEAST_TIMED
     return {
         "max_connections": _UNLIMITED,
         "max_pending_requests": _UNLIMITED,
-        "max_requests": _UNLIMITED if max_in_flight is None else max_in_flight,
+        "max_requests": _UNLIMITED if backend.max_in_flight is None else backend.max_in_flight,
         "retry_budget": {
             "budget_percent": {"value": _RETRY_BUDGET_PERCENT},
-            "min_retry_concurrency": _RETRIES_AT_LEAST,
+            "min_retry_concurrency": at_least,
         },
     }
 

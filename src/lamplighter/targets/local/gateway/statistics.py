@@ -290,8 +290,13 @@ def _service(cluster: _Cluster, count: dict[str, int], timed: dict[str, Latency]
 
 
 def _answers(listener: str, name: str, count: dict[str, int], timed: dict[str, Latency]) -> Answers:
+    statuses = f"lamp.{listener}.answers.service.{name}.status."
+    ended = [(key[len(statuses)], value) for key, value in count.items() if key.startswith(statuses)]
+
     def of(kind: int) -> int:
-        return count.get(f"vhost.{listener}.route.{name}.upstream_rq_{kind}xx", 0)
+        # A gateway that an older version started counts by route, where this one counts nothing.
+        by_route = count.get(f"vhost.{listener}.route.{name}.upstream_rq_{kind}xx", 0)
+        return by_route + sum(value for first, value in ended if first == str(kind))
 
     return Answers(
         good=of(1) + of(2) + of(3),
