@@ -8,11 +8,15 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from msgspec.structs import replace
 from tests.acceptance.local.site import Site, on_a_site
 from tests.acceptance.local.test_adoption import kill_supervisor
 from tests.acceptance.local.test_life_and_death import get
 
+from lamplighter.model.actions import Configure
 from lamplighter.model.errors import EnvironmentFault
+from lamplighter.model.system import Range
+from lamplighter.model.system import Scale as AutoScale
 from lamplighter.targets.local import client
 from lamplighter.targets.local.gateway.files import BOOTSTRAP
 
@@ -85,3 +89,24 @@ async def test_a_bootstrap_of_another_version_waits_for_the_gateways_next_start(
             await asyncio.to_thread(get, site)
             break
     assert (now, True) == (place.read_bytes(), before != (await site.observed()).gateway.pid)
+
+
+@on_a_site
+async def test_a_gateway_that_cannot_hold_requests_is_started_again_to_hold_them(site: Site) -> None:
+    """One that was started by a version without holding is replaced when a service may go to zero."""
+    await site.serving()
+    place = site.folder / "gateway" / BOOTSTRAP
+    was = place.read_bytes().replace(b"ext_authz", b"ext_nothing")
+    place.write_bytes(was)
+    before = (await site.observed()).gateway.pid
+    await site.configured()
+    assert (before, was) == ((await site.observed()).gateway.pid, place.read_bytes())
+    plain = site.system()
+    web = replace(plain.services["web"], replicas=Range(min=0, max=1), scale=AutoScale())
+    await site.act(Configure(system=replace(plain, services={"web": web})))
+    assert b"ext_authz" in place.read_bytes()
+    for _ in range(100):
+        await asyncio.sleep(0.05)
+        if (await site.observed()).gateway.pid not in (before, None):
+            return
+    raise AssertionError("it was not started again")

@@ -10,7 +10,7 @@ from typing import Any
 
 from .table import Backend
 
-__all__ = ["ACTIVATOR_SOCKET", "activator", "holding", "holding_filter", "is_internal"]
+__all__ = ["ACTIVATOR_SOCKET", "activator", "can_hold", "holding", "holding_filter", "is_internal"]
 
 Json = dict[str, Any]
 
@@ -42,6 +42,11 @@ def holding_filter() -> Json:
             "http_service": _asked("-", 1.0),
         },
     }
+
+
+def can_hold(bootstrap: str) -> bool:
+    """Whether an Envoy that was started with this bootstrap can hold requests; one of 0.1.0 cannot."""
+    return _FILTER in bootstrap
 
 
 def holding(backend: Backend) -> Json:

@@ -11,6 +11,7 @@ import msgspec
 from lamplighter.targets.local.gateway.bootstrap import ADMIN_SOCKET
 from lamplighter.targets.local.gateway.command import command, failure
 from lamplighter.targets.local.gateway.files import BOOTSTRAP, put, render, write
+from lamplighter.targets.local.gateway.holding import can_hold
 from lamplighter.targets.local.gateway.table import Table
 from lamplighter.targets.local.supervisor.children import Children, Ended
 from lamplighter.targets.local.supervisor.ports import can_listen
@@ -96,7 +97,10 @@ class Gateway:
     def _needs_start(self, table: Table) -> bool:
         """Return whether the running process, started with the bootstrap on disk, cannot serve this table."""
         public, internal = (table.host, table.port), table.internal_port or 0
-        return self._on_disk("public") != public or self._on_disk("internal")[1] != internal
+        if self._on_disk("public") != public or self._on_disk("internal")[1] != internal:
+            return True
+        holds = any(each.wait_s is not None for each in table.backends)
+        return holds and not can_hold((self._folder / BOOTSTRAP).read_text(encoding="utf-8"))
 
     def may_listen(self, table: Table) -> bool:
         """Return whether the listener is ours already, or its address could be bound now."""
