@@ -30,7 +30,7 @@ from lamplighter.model.errors import (
     UserError,
 )
 from lamplighter.model.intents import Intent
-from lamplighter.model.system import System
+from lamplighter.model.system import Service, System
 from lamplighter.targets.local.installation import mark, newer
 
 START_S = 30.0
@@ -251,11 +251,15 @@ def deployed(system: System, releases: dict[str, str], status: Status) -> Standi
 
 
 class _Fate(NamedTuple):
-    """What becomes of one service: `told` in words; `missing` while it is on its way; `given_up` if it is."""
+    """What becomes of one service: `told` in words; `missing` while it is on its way; `given_up` if it is.
+
+    `serves`: whether those that need it may go on.
+    """
 
     told: str
     missing: str = ""
     given_up: str = ""
+    serves: bool = True
 
 
 class GivenUpError(BackendError):
@@ -301,7 +305,9 @@ def _fates(
     system: System, releases: dict[str, str], views: dict[str, WorkloadView], handed: dict[str, str]
 ) -> dict[str, _Fate]:
     """Return each service's fate. One that needs what will not come is not waited for."""
-    fates = {name: _fate(name, views.get(name), releases.get(name, "")) for name in system.services}
+    fates = {
+        name: _fate(each, views.get(name), releases.get(name, "")) for name, each in system.services.items()
+    }
     for name, why in handed.items():
         view = views.get(name)
         if (
@@ -311,32 +317,31 @@ def _fates(
             and view.stable in ("", releases.get(name))
         ):
             words = f"release {releases.get(name, '')} of {name} does not stay up: {why}"
-            fates[name] = _Fate(words, given_up=words)
+            fates[name] = _Fate(words, given_up=words, serves=view.ready > 0)
     for _ in fates:
-        gone = {name for name, each in fates.items() if not each.missing and _empty(views.get(name))}
+        gone = {name for name, each in fates.items() if not each.serves and not each.missing}
         for name, each in fates.items():
             wanting = gone.intersection(system.services[name].needs)
             if each.missing and wanting:
-                fates[name] = _Fate(f"{name} waits for {', '.join(sorted(wanting))}")
+                fates[name] = _Fate(f"{name} waits for {', '.join(sorted(wanting))}", serves=False)
     return fates
 
 
-def _empty(view: WorkloadView | None) -> bool:
-    return view is None or not view.ready
-
-
-def _fate(name: str, view: WorkloadView | None, release: str) -> _Fate:
+def _fate(service: Service, view: WorkloadView | None, release: str) -> _Fate:
+    name = service.name
     if view is None:
         return _Fate("", missing=f"{name} has not been taken up")
     rollout = view.rollout
     if rollout is not None and rollout.candidate == release and rollout.verdict in ("failed", "rolled-back"):
         why = f"release {release} of {name} was given up: {rollout.reason}"
-        return _Fate(why, given_up=why)
+        return _Fate(why, given_up=why, serves=view.ready > 0)
     if release and view.stable != release:
         return _Fate("", missing=f"{name} is on its way to {release}")
     wanted = sum(view.wanted.values())
     if view.ready >= wanted > 0:
         return _Fate(f"{name} is on {view.stable}, {view.ready} ready")
+    if wanted == 0 == service.replicas.min:
+        return _Fate(f"{name} is on {view.stable}, at zero until it is asked for")
     return _Fate("", missing=f"{name} has {view.ready} of {wanted} ready")
 
 

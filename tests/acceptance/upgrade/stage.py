@@ -21,7 +21,7 @@ from examples.demo.workplace import SERVICE, Tuning, Workplace, _free_port
 from tests.acceptance.cli.conftest import Ran
 from websockets.asyncio.client import connect
 
-COMMAND_S = 90.0
+COMMAND_S = 180.0
 LOOK_S = 0.1
 RATE = 20.0
 """Questions a second: enough that an interruption of a tenth of a second meets two."""

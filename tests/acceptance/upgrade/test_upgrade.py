@@ -13,7 +13,7 @@ from tests.recordings import review
 from lamplighter import __version__
 from lamplighter.adapters.recordings import SqliteRecordings
 
-pytestmark = [pytest.mark.heavy, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 
 EXIT_ENVIRONMENT = 4
 REVIEWED = ("the load needs", "of load need at most")

@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from lamplighter.app.upkeep import GivenUpError, deployed
 from lamplighter.app.views import Status, WorkloadView
 from lamplighter.model.findings import Finding
 from lamplighter.model.history import RolloutState
-from lamplighter.model.system import Run, Service, System
+from lamplighter.model.system import Range, Run, Service, System
 
 RELEASES = {"api": "a-2", "web": "w-2"}
 
@@ -85,3 +86,13 @@ def test_what_needs_one_that_will_not_come_is_not_waited_for() -> None:
     waiting = WorkloadView(name="api", kind="service", wanted={}, ready=0)
     with pytest.raises(GivenUpError, match="api waits for web"):
         standing(waiting, none, wanted=system(api=("web",)))
+
+
+def test_a_service_at_zero_has_come_to_its_end() -> None:
+    """One that may rest at zero and does is as it is wanted, also for what needs it."""
+    wanted = system(api=("web",))
+    web = replace(wanted.services["web"], replicas=Range(min=0, max=2))
+    wanted = replace(wanted, services={**wanted.services, "web": web})
+    resting = WorkloadView(name="web", kind="service", stable="w-2", wanted={"w-2": 0}, ready=0)
+    assert (True, "") == standing(view("api", "a-2"), resting, wanted=wanted)
+    assert (False, "api is on its way to a-2") == standing(view("api", "a-1"), resting, wanted=wanted)
