@@ -201,7 +201,7 @@ async def _gateway_stopped(run: _Run) -> int:
 async def _entries(site: Stand) -> list[dict[str, Any]]:
     """Return the decisions of the ledger, read from its file by the command."""
     ran = await site.must("ledger", "--json", "--last", "100000")
-    entries = [json.loads(line) for line in ran.out.splitlines()]
+    entries = [json.loads(line) for line in ran.out.split("\n") if line]
     return [
         {**each["body"], "wall_s": datetime.fromisoformat(each["wall"]).timestamp()}
         for each in entries

@@ -49,7 +49,9 @@ class Turns:
 
 
 FULL, QUICK = Turns(), Turns(rounds=10, slice_s=0.25, timed_rounds=8, timed_s=0.5)
-SERVED_RATE, SERVED_QUICK_S, SERVED_S = 100.0, 5.0, 60.0
+SERVED_RATE = 100.0
+SERVED_ROUNDS, SERVED_S = 7, 8.0
+SERVED_ROUNDS_QUICK, SERVED_QUICK_S = 3, 5.0
 BOUNDS = {
     "path_requests_share": at_least(0.97),
     "path_p99_share": at_most(1.10),
@@ -114,8 +116,8 @@ def _timed(figures: Figures, envoys: Contestants, turns: Turns, options: Options
 
 def _served(figures: Figures, envoys: Contestants, options: Options) -> None:
     """The same before replicas that take their time: ours and its equal, at the rate that those bear."""
-    rounds = 3 if options.quick else 9
-    seconds = SERVED_QUICK_S if options.quick else SERVED_S / rounds * 2
+    rounds = SERVED_ROUNDS_QUICK if options.quick else SERVED_ROUNDS
+    seconds = SERVED_QUICK_S if options.quick else SERVED_S
     took: dict[str, list[list[float]]] = {name: [] for name in (OURS, EQUAL)}
     hammers = {name: Hammer(envoys[name][0], "/work?ms=50", 2 * CONNECTIONS) for name in took}
     for turn in range(rounds):

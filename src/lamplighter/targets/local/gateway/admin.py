@@ -12,6 +12,8 @@ from .bootstrap import ADMIN_SOCKET
 
 __all__ = ["GatewayUnavailableError", "Session", "session"]
 
+_WORDS_MAX = 200
+
 
 class GatewayUnavailableError(Exception):
     """The gateway's admin socket gave no answer; what it counts is unknown. Retry later."""
@@ -51,7 +53,7 @@ class Session:
             answer = self._connection.getresponse()
             body = answer.read()
         except (OSError, http.client.HTTPException) as error:
-            raise GatewayUnavailableError(f"{method} {path}: {error or type(error).__name__}") from error
+            raise GatewayUnavailableError(f"{method} {path}: {_words(error)}") from error
         if answer.status != http.HTTPStatus.OK:
             raise GatewayUnavailableError(f"{method} {path}: status {answer.status}")
         return body
@@ -85,3 +87,8 @@ def session(folder: Path, deadline_s: float) -> Iterator[Session]:
         connection = http.client.HTTPConnection("gateway")
         connection.sock = reached
         yield Session(connection, deadline)
+
+
+def _words(error: Exception) -> str:
+    """Return what went wrong, fit to be shown: whatever answered may have sent anything."""
+    return str(error).encode("unicode_escape").decode()[:_WORDS_MAX] or type(error).__name__
