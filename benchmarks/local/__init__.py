@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from types import ModuleType
 
-from benchmarks.local import demo, fresh, idle, kill, outages, owners, path, repair, replaying, rolling
+from benchmarks.local import demo, fresh, idle, kill, outages, owners, path, repair, replaying, rolling, zero
 from benchmarks.local.processes import busy_share
 from benchmarks.report import Bound, CannotRunError, Figures, Options
 from benchmarks.specs import COUNT, COUNT_QUICK, run_specs
@@ -25,12 +25,13 @@ PARTS = {
     "specs": "generated and mutated specs: a plan, or a fault with a place (figure 7)",
     "path": "a request's way through the gateway against Envoy configured by hand (figure 9)",
     "idle": "what `lamp --help` takes, and an idle maintainer and supervisor (figure 8)",
+    "zero": "woken from zero by a request, and by 500 at a time: none lost, time beyond the app's own start",
     "fresh": "`make demo` in a fresh clone, set-up included; only when named (figure 1)",
 }
 ONLY_WHEN_NAMED = frozenset({"fresh"})
 _MODULES: dict[str, ModuleType] = {
     "demo": demo, "kill": kill, "rolling": rolling, "repair": repair, "owners": owners, "replay": replaying,
-    "idle": idle, "fresh": fresh, "outages": outages, "path": path,
+    "idle": idle, "fresh": fresh, "outages": outages, "path": path, "zero": zero,
 }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ class Wish:
         start_s: how long the app blocks before it listens, beyond what starting Python takes.
         goal: requests in flight that a replica should have.
         window_s: of the calm window, before replicas go away.
+        idle_s: with none as the fewest: how long it must have been idle before the last one goes.
         drain_s: the longest that requests in flight are waited for.
         steps, bake_s: of a rollout.
         mark: any text; another one makes another release.
@@ -30,6 +31,7 @@ class Wish:
     start_s: float = 0.0
     goal: float = 8.0
     window_s: float = 60.0
+    idle_s: float = 300.0
     drain_s: float = 30.0
     steps: tuple[str, ...] = ("25%", "100%")
     bake_s: float = 3.0
@@ -57,5 +59,7 @@ def spec(wish: Wish, port: int) -> str:
     }
     if most > least:
         service["scale"] = {"on": "in_flight", "goal": wish.goal, "window": f"{wish.window_s:g}s"}
+        if not least:
+            service["scale"]["idle"] = f"{wish.idle_s:g}s"
     whole = {"version": 1, "system": SYSTEM, "gateway": {"port": port}, "services": {SERVICE: service}}
     return json.dumps(whole, indent=1) + "\n"

@@ -338,6 +338,8 @@ def _fate(service: Service, view: WorkloadView | None, release: str) -> _Fate:
     if release and view.stable != release:
         return _Fate("", missing=f"{name} is on its way to {release}")
     wanted = sum(view.wanted.values())
+    if not (wanted or view.capacity or view.live) and view.stable:
+        return _Fate(f"{name} is on {view.stable}, at zero until it is asked for")
     if view.ready >= wanted > 0:
         return _Fate(f"{name} is on {view.stable}, {view.ready} ready")
     if wanted == 0 == service.replicas.min:

@@ -28,7 +28,11 @@ class SourceView(Value):
 
 
 class WorkloadView(Value):
-    """One workload: what is wanted of it and how it stands. Counts are of live replicas."""
+    """One workload: what is wanted of it and how it stands. Counts are of live replicas.
+
+    `idle_since`: since when it is known that nothing is asked of it, for one that may go to zero. At zero,
+    `load.queued` is how many requests wait for it to start.
+    """
 
     name: str
     kind: Literal["service", "agents", "job", "leaving"]
@@ -43,6 +47,7 @@ class WorkloadView(Value):
     rollout: RolloutState | None = None
     shares: dict[str, float] = {}
     route: str = ""
+    idle_since: Instant | None = None
 
 
 class Holder(Value):
@@ -276,6 +281,7 @@ def _workload(
         rollout=known.rollout if known else None,
         shares=facts.shares.get(name, {}),
         route=service.route if service else "",
+        idle_since=known.idle_since if known else None,
     )
 
 

@@ -68,6 +68,12 @@ def test_two_that_were_given_up_are_two_faults() -> None:
     ]
 
 
+def test_what_has_gone_to_zero_already_is_there() -> None:
+    """A service may have been tried, found idle and taken to zero between two looks."""
+    asleep = WorkloadView(name="web", kind="service", stable="w-2", wanted={"w-2": 0})
+    assert (True, "") == standing(view("api", "a-2"), asleep)
+
+
 def test_what_does_not_stay_up_is_not_waited_for() -> None:
     """A first release that repair has handed to a person ends the wait, whatever is under way for it."""
     never = WorkloadView(name="web", kind="service", wanted={"w-2": 1}, ready=0)

@@ -39,22 +39,33 @@ def _standing(status: Status) -> str:
 
 def _workloads(status: Status) -> list[str]:
     head = ["WORKLOAD", "READY", "WANTED", "RELEASE", "IN FLIGHT", "RATE/S", "P99", "ROUTE"]
-    return columns([head, *(_workload(each) for each in status.workloads)])
+    return columns([head, *(_workload(each, status.at) for each in status.workloads)])
 
 
-def _workload(view: WorkloadView) -> list[str]:
+def _workload(view: WorkloadView, now: float) -> list[str]:
     load = view.load
     p99_s = load.latency_p99_s if load else None
     return [
         view.name,
         f"{view.ready}/{view.live}" + (f" +{view.draining} draining" if view.draining else ""),
-        str(sum(view.wanted.values())),
+        _wanted(view, now),
         _release(view),
         known(load.in_flight if load else None),
         known(load.rate_per_s if load else None, ".1f"),
         seconds(p99_s),
         view.route or "-",
     ]
+
+
+def _wanted(view: WorkloadView, now: float) -> str:
+    """Return how many are wanted; at zero also since when, or how many requests wait there."""
+    wanted = sum(view.wanted.values())
+    waiting = view.load.queued if view.load else None
+    if not wanted and waiting and not view.ready:
+        return f"{wanted} ({waiting} waiting)"
+    if not wanted and view.idle_since is not None:
+        return f"{wanted} (idle for {seconds(max(0.0, now - view.idle_since))})"
+    return str(wanted)
 
 
 def _release(view: WorkloadView) -> str:
