@@ -51,7 +51,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: Options) -> Figures:
     """Try the mutants that were asked for."""
     chosen = _chosen(options)
-    os.nice(NICE)
+    os.nice(max(0, NICE - os.nice(0)))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)
     warm.warm(lambda items: _campaign(items, chosen, options))

@@ -1,13 +1,15 @@
-"""Reach: which lines of the mutated modules each test, and each story of a seed, comes by."""
+"""Reach: which lines of the mutated modules each test comes by. Stories come by all of them."""
 
 import hashlib
 import importlib
 import json
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -16,11 +18,15 @@ import pytest
 
 from benchmarks.mutation import children, warm
 from benchmarks.mutation.mutants import Mutant, modules
-from benchmarks.mutation.stories import found
 
 SEED = "seed "
 """Stories are named by their seeds, beside the ids of tests."""
 CPU_S, WALL_S = 3600.0, 7200.0
+TRACED_S = 3.0
+"""What takes longer, traced, is taken to come by everything, and so are stories."""
+EVERYWHERE, NOWHERE = 0, frozenset[int]()
+"""In the place of a line: all of them."""
+STORY_S = 1.0
 
 
 @dataclass(slots=True)
@@ -37,7 +43,8 @@ class Reach:
     def touching(self, mutant: Mutant, spans: Iterable[tuple[int, int]]) -> list[str]:
         """The tests and stories that come by any of these lines of a mutant's module, the likeliest first."""
         wanted = {line for low, high in spans for line in range(low, high + 1)}
-        names = [name for name, seen in self.lines.items() if seen.get(mutant.module, set()) & wanted]
+        wanted.add(EVERYWHERE)
+        names = [name for name, seen in self.lines.items() if seen.get(mutant.module, NOWHERE) & wanted]
         told = self.told.get(f"{mutant.module}:{mutant.function}", Counter())
         return sorted(names, key=lambda name: (-told[name], self.seconds[name], name))
 
@@ -49,13 +56,12 @@ class Reach:
 def reach(
     items: list[pytest.Item], seeds: Iterable[int], jobs: int, progress: Callable[[str], None]
 ) -> Reach:
-    """Run each test and story once, watched; what was seen of this very tree before is taken from a file."""
+    """Run each test once, watched; what was seen of this very tree before is taken from a file."""
     seeds = list(seeds)
-    kept = warm.ROOT / "build" / "mutation" / f"reach-{_tree(seeds)}.json"
+    kept = warm.ROOT / "build" / "mutation" / f"reach-{_tree()}.json"
     if not kept.exists():
-        progress(f"looking which lines {len(items)} tests and {len(seeds)} stories come by")
-        tasks: list[list[Any]] = [[("item", at) for at in range(start, len(items), 8)] for start in range(8)]
-        tasks += [[("seed", each)] for each in seeds]
+        progress(f"looking which lines {len(items)} tests come by")
+        tasks = [list(range(start, len(items), 8)) for start in range(8)]
         said = []
         for ended in children.each(
             tasks, lambda task: _watched(task, items), jobs=jobs, cpu_s=CPU_S, wall_s=WALL_S
@@ -64,7 +70,11 @@ def reach(
             said.append(ended.answer)
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps([row for rows in said for row in rows]), encoding="utf-8")
-    return _read(json.loads(kept.read_text(encoding="utf-8")))
+    made = _read(json.loads(kept.read_text(encoding="utf-8")))
+    for each in seeds:
+        made.seconds[f"{SEED}{each}"] = STORY_S
+        made.lines[f"{SEED}{each}"] = {name: {EVERYWHERE} for name in modules()}
+    return made
 
 
 def _read(rows: list[Any]) -> Reach:
@@ -82,17 +92,11 @@ def _watched(task: list[Any], items: list[pytest.Item]) -> list[Any]:
     files = {str(importlib.import_module(each).__file__): each for each in modules()}
     warm.settle_in(items[0])
     rows = []
-    for kind, which in task:
+    for which in task:
         tracer = _Tracer(files)
-        if kind == "item":
-            name, work = items[which].nodeid, lambda which=which: warm.failed(items[which], WALL_S)
-        else:
-            name, work = f"{SEED}{which}", lambda which=which: bool(found(which))
         with tracer:
-            bad, seconds = warm.timed(work)
-        rows.append(
-            (name, seconds, {each: sorted(filter(None, seen)) for each, seen in tracer.seen.items()}, bad)
-        )
+            bad, seconds = warm.timed(partial(warm.failed, items[which], WALL_S))
+        rows.append((items[which].nodeid, seconds, tracer.lines(), bad))
     return rows
 
 
@@ -104,6 +108,15 @@ class _Tracer:
         self.seen: dict[str, set[int]] = {}
         self._left: dict[CodeType, set[int]] = {}
 
+        self._ends_at = time.process_time() + TRACED_S
+        self._cut = False
+
+    def lines(self) -> dict[str, list[int]]:
+        """The lines of each module that were seen."""
+        if self._cut:
+            return {each: [EVERYWHERE] for each in self._files.values()}
+        return {each: sorted(filter(None, seen)) for each, seen in self.seen.items()}
+
     def __enter__(self) -> None:
         threading.settrace(self._call)
         sys.settrace(self._call)
@@ -113,6 +126,10 @@ class _Tracer:
         threading.settrace(None)
 
     def _call(self, frame: FrameType, _event: str, _argument: object) -> Any:
+        if time.process_time() > self._ends_at:
+            self._cut = True
+            sys.settrace(None)
+            return None
         code = frame.f_code
         module = self._files.get(code.co_filename)
         if module is None:
@@ -133,10 +150,10 @@ class _Tracer:
         return line
 
 
-def _tree(seeds: list[int]) -> str:
+def _tree() -> str:
     """A digest of everything that could change what is reached."""
-    total = hashlib.sha256(repr(seeds).encode())
-    for folder in ("src/lamplighter", "tests", "benchmarks/mutation"):
+    total = hashlib.sha256()
+    for folder in ("src/lamplighter", "tests/unit", "tests/simulation"):
         for path in sorted((warm.ROOT / folder).rglob("*.py")):
             total.update(str(path.relative_to(warm.ROOT)).encode() + path.read_bytes())
     return total.hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""Planted bugs: each is put into what decides, and stories of seeds are told until a checker tells of it."""
