@@ -4,6 +4,8 @@ It hears of each pass when that is recorded, and of each order when that is answ
 opinion of the engine: neither at what it remembers nor at why it wants something.
 """
 
+from lamplighter.model.decisions import Decision
+from lamplighter.model.facts import Facts, Phase
 from lamplighter.model.history import History
 from lamplighter.model.intents import Approve, Down, Intent, Rollback, Up
 from lamplighter.model.passes import Inputs, Result
@@ -14,6 +16,22 @@ from lamplighter.testing.stores import Disk
 
 Ordered = tuple[Instant, str]
 """When, and which release (empty: an earlier one, whichever that is)."""
+
+
+Basis = tuple[frozenset[tuple[str, str]], tuple[tuple[str, float], ...]]
+"""The replicas of a workload, each with how it stands, and the shares of its releases."""
+
+
+def basis(facts: Facts, decision: Decision) -> Basis:
+    """Return what a decision on a workload rests on, as the facts of its pass said."""
+    name = getattr(decision.chosen.action, "workload", "")
+    standing = frozenset(
+        (each.id, STANDS.get(each.phase, "")) for each in facts.replicas if each.workload == name
+    )
+    return standing, tuple(sorted(facts.shares.get(name, {}).items()))
+
+
+STANDS = {Phase.STARTING: "lives", Phase.RUNNING: "lives", Phase.DRAINING: "drains", Phase.EXITED: "ended"}
 
 
 class Witness:
@@ -32,6 +50,8 @@ class Witness:
         self.recorded: dict[str, Instant] = {}
         self.asked: set[str] = set()
         self.approved: set[str] = set()
+        self.asked_on: dict[str, Basis] = {}
+        self.acted_on: dict[str, Basis] = {}
         self.passes = 0
 
     def heard(self, inputs: Inputs, result: Result, after: History, *, recorded: bool) -> None:
@@ -48,6 +68,11 @@ class Witness:
             for each in (*(one.id for one in result.decisions if one.state == "act"), *after.pending):
                 self.recorded.setdefault(each, inputs.now)
         self.asked.update(each.id for each in result.decisions if each.state == "asked")
+        for each in result.decisions:
+            if each.state == "asked":
+                self.asked_on[each.id] = basis(inputs.facts, each)
+            elif each.state == "act" and each.id in self.asked:
+                self.acted_on.setdefault(each.id, basis(inputs.facts, each))
 
     def service(self, workload: str) -> Service | None:
         """Return a workload as the spec in force has it."""

@@ -6,22 +6,29 @@ engine believes. A checker yields a sentence for each violation.
 
 from lamplighter.testing.checkers.capacity import CountExact, MaxKept, MinKept, SharesSound
 from lamplighter.testing.checkers.conduct import ApprovalKept, BudgetKept, NoFlapping, RepairsBounded
+from lamplighter.testing.checkers.order import ApprovalFresh, NeedsKept
 from lamplighter.testing.checkers.ownership import AppliedOnce, OneOwner, RecordedFirst
+from lamplighter.testing.checkers.releases import BakeKept, OrderedOnly, OwnRelease
 from lamplighter.testing.checkers.safety import KnownOnly, NothingDropped
 from lamplighter.testing.checkers.seen import Checker, Violation
 
 __all__ = [
     "AppliedOnce",
+    "ApprovalFresh",
     "ApprovalKept",
+    "BakeKept",
     "BudgetKept",
     "Checker",
     "CountExact",
     "KnownOnly",
     "MaxKept",
     "MinKept",
+    "NeedsKept",
     "NoFlapping",
     "NothingDropped",
     "OneOwner",
+    "OrderedOnly",
+    "OwnRelease",
     "RecordedFirst",
     "RepairsBounded",
     "SharesSound",
@@ -46,4 +53,9 @@ def all_checkers() -> list[Checker]:
         RepairsBounded(),
         ApprovalKept(),
         NoFlapping(),
+        OrderedOnly(),
+        OwnRelease(),
+        BakeKept(),
+        NeedsKept(),
+        ApprovalFresh(),
     ]
