@@ -17,7 +17,7 @@ from lamplighter.model.value import Instant
 from lamplighter.targets.simulated import Trouble, World
 from lamplighter.targets.simulated.journal import Applied, Event
 from lamplighter.targets.simulated.troubles import OUTAGES
-from lamplighter.testing.checkers import Violation
+from lamplighter.testing.checkers import Hears, Violation
 from lamplighter.testing.nearness import Nearness
 from lamplighter.testing.report import Parts, Report
 from lamplighter.testing.rest import unrest
@@ -171,6 +171,10 @@ class Simulation:
                 chosen, how = decision.chosen, "decided   " if recorded else "unrecorded"
                 self._say(f"{how}  {decision.id} {chosen.controller}: {chosen.because}")
         self.witness.heard(inputs, result, after, recorded=recorded)
+        for checker in tuple(self.checkers):
+            if isinstance(checker, Hears):
+                for sentence in checker.hear(inputs, result, after, self.witness):
+                    self.violated(type(checker).__name__, sentence)
         accepted = {each.intent for each in result.answers if each.accepted}
         self.upkeep.unkept = set() if recorded else self.upkeep.unkept | accepted
         self._history = after

@@ -8,11 +8,13 @@ from lamplighter.testing.checkers.capacity import CountExact, MaxKept, MinKept, 
 from lamplighter.testing.checkers.conduct import ApprovalKept, BudgetKept, NoFlapping, RepairsBounded
 from lamplighter.testing.checkers.order import ApprovalFresh, NeedsKept
 from lamplighter.testing.checkers.ownership import AppliedOnce, OneOwner, RecordedFirst
+from lamplighter.testing.checkers.passes import ActionsEnd, Hears, LoadKnown, UndoKept
 from lamplighter.testing.checkers.releases import BakeKept, OrderedOnly, OwnRelease
 from lamplighter.testing.checkers.safety import KnownOnly, NothingDropped
 from lamplighter.testing.checkers.seen import Checker, Violation
 
 __all__ = [
+    "ActionsEnd",
     "AppliedOnce",
     "ApprovalFresh",
     "ApprovalKept",
@@ -20,7 +22,9 @@ __all__ = [
     "BudgetKept",
     "Checker",
     "CountExact",
+    "Hears",
     "KnownOnly",
+    "LoadKnown",
     "MaxKept",
     "MinKept",
     "NeedsKept",
@@ -32,6 +36,7 @@ __all__ = [
     "RecordedFirst",
     "RepairsBounded",
     "SharesSound",
+    "UndoKept",
     "Violation",
     "all_checkers",
 ]
@@ -58,4 +63,7 @@ def all_checkers() -> list[Checker]:
         BakeKept(),
         NeedsKept(),
         ApprovalFresh(),
+        ActionsEnd(),
+        UndoKept(),
+        LoadKnown(),
     ]

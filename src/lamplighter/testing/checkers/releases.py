@@ -1,4 +1,4 @@
-"""Releases: what is started was ordered, what replaces is of the same, and a new one is given time to fail."""
+"""Releases: what is started was ordered, what replaces is of the same, a new one has time to fail."""
 
 from collections.abc import Iterator
 
@@ -89,7 +89,7 @@ class BakeKept:
             since = min((at for given, at in had if given >= step - SHARE_SLACK), default=event.at)
             if event.at - since < service.rollout.bake_s - BAKE_SLACK_S:
                 yield (
-                    f"{event.action_id} gives {share:.0%} of {service.name} to {release}, which had {step:.0%}"
-                    f" for {event.at - since:.1f} s of its {service.rollout.bake_s:g} s"
+                    f"{event.action_id} gives {share:.0%} of {service.name} to {release},"
+                    f" which had {step:.0%} for {event.at - since:.1f} s of its {service.rollout.bake_s:g} s"
                 )
                 return
