@@ -90,7 +90,7 @@ def slow_growth() -> Scenario:
     """A load that rises for a while in which nothing new comes up."""
     faults = Faults(replicas=ReplicaFaults(start_slow_p=1.0, start_slow_s=400.0))
     made = scenario("slow growth").given(search=(2, 4)).load("search", (-60, 80), (0, 200), (20, 80))
-    return made.at(0, trouble(faults, for_s=100)).expecting(eventually(replicas=2, within_s=70))
+    return made.at(0, trouble(faults, for_s=100)).expecting(eventually(replicas=2, within_s=20))
 
 
 def busy_drain() -> Scenario:

@@ -68,11 +68,11 @@ class Witness:
             for each in (*(one.id for one in result.decisions if one.state == "act"), *after.pending):
                 self.recorded.setdefault(each, inputs.now)
         self.asked.update(each.id for each in result.decisions if each.state == "asked")
-        for each in result.decisions:
-            if each.state == "asked":
-                self.asked_on[each.id] = basis(inputs.facts, each)
-            elif each.state == "act" and each.id in self.asked:
-                self.acted_on.setdefault(each.id, basis(inputs.facts, each))
+        for decision in result.decisions:
+            if decision.state == "asked":
+                self.asked_on[decision.id] = basis(inputs.facts, decision)
+            elif decision.state == "act" and decision.id in self.asked:
+                self.acted_on.setdefault(decision.id, basis(inputs.facts, decision))
 
     def service(self, workload: str) -> Service | None:
         """Return a workload as the spec in force has it."""
