@@ -12,6 +12,7 @@ import select
 import signal
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -73,7 +74,9 @@ def each(
 
 def _start(task: Any, work: Callable[[Any], object], cpu_s: float, wall_s: float) -> Child:
     reads, writes = os.pipe()
-    pid = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # threads of this process do nothing just now
+        pid = os.fork()
     if pid:
         os.close(writes)
         return Child(pid, reads, task, time.monotonic() + wall_s)

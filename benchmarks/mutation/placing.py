@@ -6,17 +6,23 @@ import importlib.abc
 import importlib.machinery
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from benchmarks.mutation.mutants import Mutant
 
 
-def place(mutant: Mutant) -> bool:
-    """Put a mutant in the place of what is loaded; False if it has to be imported instead."""
-    module = importlib.import_module(mutant.module)
+def place(mutant: Mutant, undo: ExitStack | None = None) -> bool:
+    """Put a mutant in the place of what is loaded; False if it has to be imported instead.
+
+    Args:
+        mutant: what is put there.
+        undo: is given what brings back what was there.
+    """
+    module, undo = importlib.import_module(mutant.module), undo or ExitStack()
     if not mutant.function:
-        return _bind(mutant, module)
+        return _bind(mutant, module, undo)
     there = [each for each in _functions(module) if each.__code__.co_qualname == mutant.function]
     assert module.__file__ is not None
     new = _code(compile(mutant.source, module.__file__, "exec"), mutant.function)
@@ -25,11 +31,12 @@ def place(mutant: Mutant) -> bool:
     if not mutant.lines[0] >= min(each.__code__.co_firstlineno for each in there):
         return False
     for each in there:
+        undo.callback(setattr, each, "__code__", each.__code__)
         each.__code__ = new
     return True
 
 
-def _bind(mutant: Mutant, module: ModuleType) -> bool:
+def _bind(mutant: Mutant, module: ModuleType, undo: ExitStack) -> bool:
     """Bind a module's constant, or a function's defaults, anew, wherever they were imported."""
     for each in ast.parse(mutant.source).body:
         if not each.lineno <= mutant.lines[0] <= (each.end_lineno or 0):
@@ -39,18 +46,21 @@ def _bind(mutant: Mutant, module: ModuleType) -> bool:
             exec(compile(ast.Module([each], []), mutant.module, "exec"), names)  # noqa: S102 - that is the point
         if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
             there, new = vars(module)[each.name], names[each.name]
+            undo.callback(setattr, there, "__defaults__", there.__defaults__)
+            undo.callback(setattr, there, "__kwdefaults__", there.__kwdefaults__)
             there.__defaults__, there.__kwdefaults__ = new.__defaults__, new.__kwdefaults__
             return True
         target = each.targets[0] if isinstance(each, ast.Assign) else getattr(each, "target", None)
         if isinstance(target, ast.Name):
-            _rebind(target.id, vars(module)[target.id], names[target.id])
+            _rebind(target.id, vars(module)[target.id], names[target.id], undo)
             return True
     return False
 
 
-def _rebind(name: str, old: object, new: object) -> None:
+def _rebind(name: str, old: object, new: object, undo: ExitStack) -> None:
     for module in list(sys.modules.values()):
         if getattr(module, "__dict__", {}).get(name) is old:
+            undo.callback(setattr, module, name, old)
             setattr(module, name, new)
 
 

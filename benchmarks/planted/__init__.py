@@ -1,1 +1,80 @@
-"""Planted bugs: each is put into what decides, and stories of seeds are told until a checker tells of it."""
+"""Planted bugs: each is put into what decides, and stories of seeds are told until a checker tells of it.
+
+No story is made for a bug, and no checker knows of one. What only breaks down is not told.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.planted.bugs import BUGS, Bug
+from benchmarks.planted.planting import Showing, shown
+from benchmarks.report import CannotRunError, Figures, Options, exactly
+
+SEEDS, SEEDS_QUICK = 500, 5
+LENGTH_S = 3600.0
+SHOWN = Path(__file__).parent / "shown.json"
+"""By bug: a seed that shows it, and how long faults go on in that story. Renewed by `--renew`."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What this benchmark can be asked besides."""
+    parser.add_argument("--bug", nargs="+", default=[], metavar="NAME", help="these bugs only")
+    parser.add_argument("--seeds", type=int, metavar="N", help=f"stories to tell for each at most ({SEEDS})")
+    parser.add_argument("--length", type=float, default=LENGTH_S, metavar="S", help="how long faults go on")
+    parser.add_argument("--jobs", type=int, metavar="N", help="so many at once (as many as there are cores)")
+    parser.add_argument("--renew", action="store_true", help="note the seeds for the tests; short stories do")
+
+
+def run(options: Options) -> Figures:
+    """Look for the bugs that were asked for."""
+    asked = options.asked
+    if unknown := sorted(set(asked.bug) - {each.name for each in BUGS}):
+        raise CannotRunError(f"no planted bug is called {unknown[0]!r}")
+    bugs = [each for each in BUGS if not asked.bug or each.name in asked.bug]
+    count = asked.seeds or (SEEDS_QUICK if options.quick else SEEDS)
+    found = search(bugs, range(options.seed, options.seed + count), asked.length, asked.jobs, options)
+    if asked.renew:
+        renew(found, asked.length)
+    return options.figures
+
+
+def search(
+    bugs: Sequence[Bug], seeds: Sequence[int], length_s: float, jobs: int | None, options: Options
+) -> list[Showing]:
+    """Look for bugs and put down figures and table; return what was found, in the order of the bugs."""
+    found: dict[str, Showing] = {}
+    for each in shown(bugs, seeds, length_s, jobs or os.cpu_count() or 1):
+        found[each.bug] = each
+        options.progress(_line(each))
+    listed = [found[each.name] for each in bugs]
+    figures = options.figures
+    figures.put("planted", len(bugs))
+    figures.put("planted_unseen", sum(not each.seed for each in listed), exactly(0))
+    figures.put("planted_seeds_max", max((each.tried for each in listed if each.seed), default=None))
+    figures.parts["planted"] = [each._asdict() for each in listed]
+    print("\n".join(_line(each) for each in listed))
+    return listed
+
+
+def renew(found: Sequence[Showing], length_s: float) -> None:
+    """Note the seeds that show bugs, beside those that are known of others."""
+    known = known_seeds()
+    known |= {each.bug: (each.seed, length_s) for each in found if each.seed}
+    names = {each.name for each in BUGS}
+    SHOWN.write_text(json.dumps({k: v for k, v in sorted(known.items()) if k in names}, indent=1) + "\n")
+
+
+def known_seeds() -> dict[str, tuple[int, float]]:
+    """By bug: a seed that has shown it, and the length of that story in seconds."""
+    if not SHOWN.exists():
+        return {}
+    rows = json.loads(SHOWN.read_text(encoding="utf-8"))
+    return {name: (int(seed), float(length_s)) for name, (seed, length_s) in rows.items()}
+
+
+def _line(each: Showing) -> str:
+    told = f"seed {each.seed} by {', '.join(each.checkers)}" if each.seed else "by none"
+    return f"{each.bug:28} {told}; {each.tried} tried, {each.cpu_s:.1f} s of CPU"

@@ -367,7 +367,7 @@ BUGS: tuple[Bug, ...] = (
         "scaling forgets that there is a lower bound",
         (
             "controllers.scaling",
-            "fewer = max(service.replicas.min, ceil(peak / DOWN_AT - EPSILON))",
+            "fewer = max(1, service.replicas.min, ceil(peak / DOWN_AT - EPSILON))",
             "fewer = max(1, ceil(peak / DOWN_AT - EPSILON))",
         ),
         (
@@ -381,8 +381,8 @@ BUGS: tuple[Bug, ...] = (
         "replicas are saved while their traffic is silent",
         (
             "controllers.scaling",
-            "if wants.calm is None or wants.panic is None or survey.silence(TRAFFIC) or survey.silence(HEALTH):",
-            "if wants.calm is None or wants.panic is None:",
+            '    if survey.silence(TRAFFIC) or survey.silence(HEALTH):\n        return total, ""\n    if idle(',
+            "    if idle(",
         ),
         ("controllers.scaling", "sources=contracts.EVERY_SOURCE", "sources=(PROCESSES,)"),
     ),

@@ -1,9 +1,11 @@
-"""Planting: a bug takes the place of what is there, in this process alone; then stories are told until one shows it."""
+"""Planting: a bug takes the place of what is there; then stories are told until one shows it."""
 
 import ast
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from importlib import import_module
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -17,31 +19,35 @@ CPU_S, WALL_S = 3600.0, 7200.0
 
 
 class Showing(NamedTuple):
-    """What shows a bug: the first seed, and the checkers that tell. `seed` 0: none of those tried.
-
-    `broke` are the stories before it that only broke down, told by no checker.
-    """
+    """What shows a bug: the first seed, and the checkers that tell. `seed` 0: none of those tried."""
 
     bug: str
     seed: int
     checkers: tuple[str, ...]
     tried: int
     cpu_s: float
-    broke: int
 
 
 class ChangedTextError(Exception):
-    """A piece of text that a bug changes is not there exactly once: the source has changed, the bug has to follow."""
+    """A piece of text that a bug changes is not there exactly once: the bug has to follow the source."""
 
 
-def plant(bug: Bug) -> None:
-    """Put a bug in its place in this process.
+def plant(bug: Bug, undo: ExitStack | None = None) -> None:
+    """Put a bug in its place in this process; `undo` is given what takes it away again.
 
     Raises:
         ChangedTextError: what it changes is not there (any more), or more than once.
     """
     for mutant in mutants(bug):
-        assert placing.place(mutant), f"{bug.name} cannot be put in its place in {mutant.module}"
+        assert placing.place(mutant, undo), f"{bug.name} cannot be put in its place in {mutant.module}"
+
+
+def told(seed: int, length_s: float) -> frozenset[str]:
+    """The checkers that tell of something in a story; what only breaks down is told by none."""
+    try:
+        return frozenset(found(seed, length_s) - EXCEPTIONS)
+    except Exception:  # noqa: BLE001 - whatever breaks is the bug's doing, and no checker's merit
+        return frozenset()
 
 
 def mutants(bug: Bug) -> Iterator[Mutant]:
@@ -60,33 +66,33 @@ def mutants(bug: Bug) -> Iterator[Mutant]:
             yield _mutant(bug, each, source, changed)
 
 
-def shown(bugs: Iterable[Bug], seeds: Iterable[int], jobs: int) -> Iterator[Showing]:
-    """Plant each bug in a child of its own and tell stories until a checker tells of it."""
+def shown(bugs: Iterable[Bug], seeds: Iterable[int], length_s: float, jobs: int) -> Iterator[Showing]:
+    """Plant each bug in a child of its own and tell stories until a checker tells of it, as they end.
+
+    Args:
+        bugs: what is planted, one at a time.
+        seeds: of the stories, in their order.
+        length_s: how long faults go on in each story.
+        jobs: how many bugs at once.
+    """
     tried = list(seeds)
-    for ended in children.each(bugs, lambda bug: _shown(bug, tried), jobs=jobs, cpu_s=CPU_S, wall_s=WALL_S):
+    work = partial(_shown, seeds=tried, length_s=length_s)
+    for ended in children.each(bugs, work, jobs=jobs, cpu_s=CPU_S, wall_s=WALL_S):
         if ended.answer is None:
             raise RuntimeError(f"{ended.task.name}: {ended.why}")
         name, seed, checkers, *rest = ended.answer
         yield Showing(name, seed, tuple(checkers), *rest)
 
 
-def _shown(bug: Bug, seeds: list[int]) -> Showing:
-    plant(bug)
-    began, broke = time.process_time(), 0
+def _shown(bug: Bug, seeds: list[int], length_s: float) -> Showing:
+    began = time.process_time()
     for number, seed in enumerate(seeds, start=1):
-        told = _told(seed)
-        if told - EXCEPTIONS:
-            spent_s = time.process_time() - began
-            return Showing(bug.name, seed, tuple(sorted(told - EXCEPTIONS)), number, spent_s, broke)
-        broke += bool(told)
-    return Showing(bug.name, 0, (), len(seeds), time.process_time() - began, broke)
-
-
-def _told(seed: int) -> set[str]:
-    try:
-        return found(seed)
-    except Exception:  # noqa: BLE001 - whatever breaks is the bug's doing, and no checker's merit
-        return set(EXCEPTIONS)
+        with ExitStack() as planted:
+            plant(bug, planted)
+            checkers = told(seed, length_s)
+        if checkers and not told(seed, length_s):  # the same story without the bug is sound
+            return Showing(bug.name, seed, tuple(sorted(checkers)), number, time.process_time() - began)
+    return Showing(bug.name, 0, (), len(seeds), time.process_time() - began)
 
 
 def _mutant(bug: Bug, change: Change, source: str, changed: str) -> Mutant:
