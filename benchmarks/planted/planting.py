@@ -4,8 +4,8 @@ import ast
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from importlib import import_module
 from functools import partial
+from importlib import import_module
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
