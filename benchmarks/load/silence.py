@@ -32,7 +32,7 @@ class Silence:
         self._away = path.with_name(f"{path.name}.away")
         self._draw = Random(f"silence:{seed}")
         self._server: asyncio.Server | None = None
-        self._inode = 0
+        self._own: tuple[int, int] | None = None
         self._held: set[asyncio.StreamWriter] = set()
 
     async def begin(self) -> bool:
@@ -46,7 +46,7 @@ class Silence:
                 bound.bind(str(self.path))
         else:
             self._server = await asyncio.start_unix_server(self._meet, str(self.path))
-        self._inode = self.path.stat().st_ino if self.path.exists() else 0
+        self._own = _identity(self.path)
         return True
 
     async def end(self) -> bool:
@@ -67,10 +67,7 @@ class Silence:
     @property
     def replaced(self) -> bool:
         """Whether somebody else's socket stands there now."""
-        try:
-            return self.path.stat().st_ino != self._inode
-        except FileNotFoundError:
-            return False
+        return _identity(self.path) not in (None, self._own)
 
     async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._held.add(writer)
@@ -101,6 +98,15 @@ class Silence:
                 await writer.drain()
         finally:
             real_writer.close()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells this file from another of the same name; a number alone is soon used again."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def sockets(state: Path) -> dict[str, Path]:

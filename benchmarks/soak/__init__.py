@@ -6,7 +6,9 @@
 import argparse
 import asyncio
 import json
+import signal
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -86,18 +88,26 @@ class _Soak:
         self._tick = Tick()
         self._acts = Acts(made, journal, lambda: rate_at(traffic.stages, journal.at()))
         self._acting: set[asyncio.Task[None]] = set()
+        self._stop = asyncio.Event()
 
     async def run(self, seconds: float) -> None:
-        """Soak for so long, let everything come to rest, look at the stores, and take it down."""
+        """Soak for so long, let everything come to rest, look at the stores, and take it down.
+
+        SIGTERM or SIGINT ends it early and in good order.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
         async with running(self._traffic, self._seen, keep=False) as load:
             self._journal.began_at = load.started_at
             lasting = (self._sampling(), self._reading(), self._replaying(), self._preferring())
             beside = [asyncio.create_task(each) for each in lasting]
             try:
                 for fault in faults(seconds, self._options.seed):
-                    await asyncio.sleep(max(0.0, fault.at_s - self._journal.at()))
+                    if await self._stopped(fault.at_s):
+                        break
                     self._start(fault)
-                report = await load.finished()
+                await self._stopped(seconds)
+                report = await load.stop()
                 await asyncio.gather(*self._acting)
             finally:
                 for each in beside:
@@ -106,6 +116,13 @@ class _Soak:
         honesty = msgspec.to_builtins(report.generator)
         self._journal.add(TICKS, {"end": report.totals, "generator": honesty})
         await self._ended()
+
+    async def _stopped(self, until_s: float) -> bool:
+        """Wait until a moment of the run; return whether it is to end before that."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, until_s - self._journal.at())):
+                await self._stop.wait()
+        return self._stop.is_set()
 
     def _start(self, fault: Fault) -> None:
         task = asyncio.create_task(self._acts.carry_out(fault))
