@@ -1,11 +1,13 @@
 """Part `replay`: the demo is recorded, its results deleted, and every decision made again (figure 6)."""
 
+import ast
 import json
 import os
 import shutil
 import sqlite3
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,9 @@ from benchmarks.local.demo import Told, told
 from benchmarks.local.stand import Ran, StandError, command, lamp_command
 from benchmarks.report import Figures, Options, at_least, exactly
 from lamplighter.adapters.recordings import FILE, SqliteRecordings
-from lamplighter.faces.cli.render.output import whole
 from lamplighter.model.decisions import Decision
+from lamplighter.model.value import whole
 
-EDITS = {
-    "a constant": ("controllers/scaling.py", "UP_AT = 1.1", "UP_AT = 3.0"),
-    "a branch": ("controllers/repair.py", "    for replica in dead:\n", "    for replica in ():\n"),
-}
 DIFFERS = 3
 
 Decided = dict[int, list[Any]]
@@ -113,13 +111,12 @@ def _compare(figures: Figures, saved: Decided, again: Decided) -> None:
 
 async def _reported(recording: Path, name: str) -> dict[str, Any]:
     """Edit one controller in a copy of the package, replay with it, and see whether that is said."""
-    file, before, after = EDITS[name]
+    file, find, put = EDITS[name]
     modules = recording.parent / name.replace(" ", "-")
     package = modules / "lamplighter"
     shutil.copytree(Path(lamplighter.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     text = (package / file).read_text(encoding="utf-8")
-    assert text.count(before) == 1, f"{file} has no {before!r} to edit any more; name another edit"
-    (package / file).write_text(text.replace(before, after), encoding="utf-8")
+    (package / file).write_text(edited(text, find, put), encoding="utf-8")
     await _require_used(modules)
     ran = await _replayed(recording, modules)
     unlike = sum(each["same"] is False for each in json.loads(ran.out)["decided"])
@@ -131,6 +128,44 @@ async def _reported(recording: Path, name: str) -> dict[str, Any]:
         "unlike": unlike,
         "report": report,
     }
+
+
+def edited(text: str, find: Callable[[ast.Module], list[ast.expr]], put: str) -> str:
+    """Return a module's text with the one expression that `find` finds replaced.
+
+    Raises:
+        StandError: there is none, or more than one: the module has changed, and the edit must change too.
+    """
+    found = find(ast.parse(text))
+    if len(found) != 1:
+        raise StandError(f"{find.__doc__} is there {len(found)} times; name another edit")
+    old, lines = found[0], text.splitlines(keepends=True)
+    assert old.lineno == old.end_lineno, "an expression on one line"
+    line = lines[old.lineno - 1].encode()
+    line = line[: old.col_offset] + put.encode() + line[old.end_col_offset :]
+    lines[old.lineno - 1] = line.decode()
+    return "".join(lines)
+
+
+def _scales_up_at(module: ast.Module) -> list[ast.expr]:
+    """The value of the constant UP_AT"""  # noqa: D415 - the beginning of a sentence
+    return [
+        each.value
+        for each in module.body
+        if isinstance(each, ast.Assign) and [ast.unparse(one) for one in each.targets] == ["UP_AT"]
+    ]
+
+
+def _goes_over_the_dead(module: ast.Module) -> list[ast.expr]:
+    """The loop over the dead replicas"""  # noqa: D415 - the beginning of a sentence
+    loops = (each for each in ast.walk(module) if isinstance(each, ast.For))
+    return [each.iter for each in loops if ast.unparse(each.iter) == "dead"]
+
+
+EDITS = {
+    "a constant": ("controllers/scaling.py", _scales_up_at, "3.0"),
+    "a branch": ("controllers/repair.py", _goes_over_the_dead, "()"),
+}
 
 
 async def _require_used(modules: Path) -> None:

@@ -22,9 +22,9 @@ from benchmarks.report import Figures, Options, commit, machine
 from benchmarks.soak import judge, picture
 from benchmarks.soak.acts import Acts
 from benchmarks.soak.journal import FAILURES, READS, TICKS, Journal
-from benchmarks.soak.plan import Fault, faults, rate_at, waves
+from benchmarks.soak.plan import LEAST, Fault, faults, rate_at, waves
 from benchmarks.soak.sampling import look
-from benchmarks.soak.site import LEAST, RECORDING_QUICK_KIB, WISH, Site, apart, priority, site
+from benchmarks.soak.site import RECORDING_QUICK_KIB, WISH, Site, apart, priority, site
 from benchmarks.soak.tallying import Tick
 
 PARTS = {"run": "the soak itself, then its report", "report": "what a run left in --data DIR, judged again"}

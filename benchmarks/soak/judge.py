@@ -111,12 +111,12 @@ def _growth(found: Figures, samples: list[Line]) -> None:
         looks = [one for life in lives for _, one in life]
         found.put(f"soak_{role}_pss_most_mib", max((one["pss_bytes"] for one in looks), default=0) / 2**20)
         found.put(f"soak_{role}_files_most", max((one["files"] for one in looks), default=0))
-        found.put(f"soak_{role}_grows_mib_per_h", pss and pss.per_h)
-        most = pss and pss.most_per_h
+        found.put(f"soak_{role}_grows_mib_per_h", None if pss is None else pss.per_h)
+        most = None if pss is None else pss.most_per_h
         found.put(f"soak_{role}_grows_at_most_mib_per_h", most, at_most(PSS_MIB_PER_H_MAX))
-        most = files and files.most_per_h
+        most = None if files is None else files.most_per_h
         found.put(f"soak_{role}_files_grow_at_most_per_h", most, at_most(FILES_PER_H_MAX[role]))
-        found.put(f"soak_{role}_seen_for_h", pss and pss.hours)
+        found.put(f"soak_{role}_seen_for_h", None if pss is None else pss.hours)
 
 
 def _lives(samples: list[Line], role: str) -> list[list[tuple[float, dict[str, Any]]]]:
