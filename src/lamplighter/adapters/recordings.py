@@ -23,7 +23,7 @@ from lamplighter.model.errors import EnvironmentFault, HeldError
 from lamplighter.model.history import History
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.value import Instant, Value, encode
-from lamplighter.ports import Recorded, Remembered
+from lamplighter.ports import EXCERPT_MARK, Recorded, Remembered
 
 FILE = "recording.sqlite"
 SMALL_BYTES = 2**16
@@ -201,11 +201,12 @@ class SqliteRecordings:
         self._version, self._whole = version, True
 
     def copy_to(self, path: Path) -> None:
-        """Write all of it into a new file, without the room that is kept in hand.
+        """Write all of it into a new file, marked as an excerpt, without the room that is kept in hand.
 
         Raises:
             EnvironmentFault, HeldError: it cannot be written there.
         """
+        self._database.rows(f"PRAGMA application_id={int.from_bytes(EXCERPT_MARK)}")
         self._database.rows("VACUUM INTO ?", str(path))
 
     def _ended(self, last: int | None) -> Remembered | None:

@@ -1,6 +1,7 @@
 """Ports: what the engine needs of the world, each as small as can be."""
 
 from lamplighter.ports.world import (
+    EXCERPT_MARK,
     Clock,
     Hints,
     Lease,
@@ -21,6 +22,7 @@ from lamplighter.ports.world import (
 )
 
 __all__ = [
+    "EXCERPT_MARK",
     "Clock",
     "Hints",
     "Lease",

@@ -188,6 +188,11 @@ class Remembered(Value):
     history: History | None
 
 
+EXCERPT_MARK = b"LAMP"
+"""What an excerpt of a recording carries where SQLite keeps an application's id (bytes 68 to 71 of the file),
+so that one is known, and left out of releases, wherever it lies."""
+
+
 class Recordings(Protocol):
     """The loop's inputs, pass by pass, so that every decision can be made again."""
 

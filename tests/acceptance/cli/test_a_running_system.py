@@ -175,6 +175,7 @@ def test_an_excerpt_of_the_recording_is_free_of_what_is_private(running: Prototy
     said = running.lamp("replay", "--recording", "cut.sqlite", "--json").out
     assert [] == [each for each in ("hunter2", str(running.folder), "app.py") if each in said]
     assert EXIT_USER == running.lamp("replay", "--export", "cut.sqlite").code
+    assert 0 == running.lamp("plan").code, "an excerpt beside the files is no part of a release"
 
 
 def test_approval_is_asked_for_and_given(running: Prototype) -> None:

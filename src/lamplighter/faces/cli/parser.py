@@ -126,7 +126,7 @@ def _looking_back(commands: _Commands) -> None:
     )
     commands.add(
         "replay",
-        "make every recorded decision again; or see what another policy would have decided",
+        "make every recorded decision again; see what another policy would have decided; or cut out a part",
         "lamp replay --policy stricter.yaml",
         *_PROJECT,
         _argument("--from", dest="first", type=int, default=0, metavar="PASS", help="the first pass"),

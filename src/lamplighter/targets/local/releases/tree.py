@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lamplighter.model.errors import EnvironmentFault, UserError
+from lamplighter.ports import EXCERPT_MARK
 
 SIZE_MAX_BYTES = 2 * 1024**3
 """A larger tree is refused: it most often holds data or weights, which do not belong in a release."""
@@ -157,10 +158,10 @@ def _unreadable(error: OSError | UnicodeDecodeError) -> UserError:
 
 
 def _is_part(place: Path) -> bool:
-    """Leave out what git lists but is gone, folders (submodules), the spec, and plans written beside it."""
+    """Leave out what git lists but is gone, folders (submodules), the spec, and what `lamp` writes there."""
     if place.is_symlink():
         return True
-    return place.is_file() and place.name != SPEC and not _is_plan(place)
+    return place.is_file() and place.name != SPEC and not _is_plan(place) and not _is_excerpt(place)
 
 
 def _is_plan(place: Path) -> bool:
@@ -168,6 +169,13 @@ def _is_plan(place: Path) -> bool:
         return False
     with place.open("rb") as file:
         return file.read(len(_PLAN_BEGINS)) == _PLAN_BEGINS
+
+
+def _is_excerpt(place: Path) -> bool:
+    """Whether this is an excerpt of a recording, by what SQLite's file format has at its head."""
+    with place.open("rb") as file:
+        head = file.read(72)
+    return head.startswith(b"SQLite format 3") and head[68:] == EXCERPT_MARK
 
 
 def _patterns(ignore: Path) -> list[str]:
