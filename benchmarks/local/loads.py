@@ -18,7 +18,7 @@ QUICK_SHARE = 0.7
 IDEMPOTENT = (Kind.GET, Kind.STREAM)
 FRESH_S = 2.0
 """A cut that long after the death of the replica that answered belongs to that death: Envoy ends the
-client's connection up to 1 s after the replica's (its delayed_close_timeout)."""
+client's connection some time after the replica's (its delayed_close_timeout)."""
 
 
 def traffic(stand: Stand, name: str, stages: Sequence[Stage], options: Options, **other: Any) -> Traffic:

@@ -97,3 +97,20 @@ def test_idle_connections_are_closed_by_the_gateway(gateway: Gateway, replica: S
     opened, took = asyncio.run(story())
     assert 5 == opened
     assert took < 2
+
+
+def test_client_learns_of_a_cut_soon(gateway: Gateway, replica: Start) -> None:
+    """Half a second after a replica's death at the latest, the client of its stream knows."""
+    a = replica("a")
+    gateway.start(a.endpoint())
+
+    async def story() -> float:
+        await until(lambda: gateway.healthy() == {"a"}, 5)
+        running = asyncio.create_task(ask(gateway.table.port, "/search/stream/50"))
+        await asyncio.sleep(0.5)
+        a.kill()
+        killed = time.monotonic()
+        await running
+        return time.monotonic() - killed
+
+    assert asyncio.run(story()) < 0.5
