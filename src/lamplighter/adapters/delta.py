@@ -28,6 +28,7 @@ from typing import Any, Final
 
 import msgspec
 
+from lamplighter.model.changes import at, changed_places, differing
 from lamplighter.model.value import Value
 
 NOTHING: Final[list[Any]] = []
@@ -127,30 +128,30 @@ def _defaults(kind: type[Value]) -> dict[str, Any]:
 
 
 def _keys(old: dict[str, Any], new: dict[str, Any]) -> list[Any]:
-    changed, known = {}, old.get
-    for key, now in new.items():
-        was = known(key, _ABSENT)
-        if was is not now and (operation := [_SET, now] if was is _ABSENT else delta(was, now)):
+    changed: dict[str, Any] = {}
+    for key in differing(old, new):
+        if operation := delta(old[key], new[key]) if key in old else [_SET, new[key]]:
             changed[key] = operation
-    gone = [] if len(new) == len(old) and not changed else [key for key in old if key not in new]
+    gone = (
+        [] if len(old) <= len(new) and old.keys() <= new.keys() else [each for each in old if each not in new]
+    )
     if gone:
         return [_KEYS, changed, gone]
     return [_FIELDS, changed] if changed else NOTHING
 
 
-_ABSENT: Final = object()
-
-
 def _elements(old: tuple[Any, ...], new: tuple[Any, ...]) -> list[Any]:
     if isinstance(new[0], Value) and (runs := _runs(old, new)):
         return [_RUNS, runs, NOTHING]
+    if isinstance(new[0], Value) and len(new) >= MANY and type(old[0]) is type(new[0]) and _has_id(new[0]):
+        changed = changed_places(old, new)
+        if changed is not None:
+            return _columns(old, new, changed)
     shifted = _shift(old, new)
     if shifted is not None:
         return [_SHIFT, shifted, list(new[len(old) - shifted :])]
     before, after = _ids(old), _ids(new)
     if before and before == after:
-        if len(old) >= MANY:
-            return _columns(old, new)
         pairs = enumerate(zip(old, new, strict=True))
         return [_SOME, {str(i): op for i, (was, now) in pairs if (op := delta(was, now))}]
     if before and after:
@@ -161,9 +162,13 @@ def _elements(old: tuple[Any, ...], new: tuple[Any, ...]) -> list[Any]:
     return [_SET, new]
 
 
+def _has_id(value: Value) -> bool:
+    return "id" in value.__struct_fields__
+
+
 def _runs(old: tuple[Any, ...], new: tuple[Any, ...]) -> list[Any]:
     """Return how `new` is made of elements of `old`, by identity; nothing if none of them is."""
-    if "id" in new[0].__struct_fields__:
+    if _has_id(new[0]):
         return []
     places = {id(each): place for place, each in enumerate(old)}
     runs = _joined([places.get(id(each)) for each in new], new)
@@ -190,16 +195,13 @@ def _joined(places: list[int | None], new: tuple[Any, ...]) -> list[Any]:
 def _moved(old: tuple[Any, ...], new: tuple[Any, ...], places: list[int | None]) -> list[Any]:
     """Return what leads to a tuple of many values of which some came, went or moved."""
     stayed = tuple(each if place is None else old[place] for place, each in zip(places, new, strict=True))
-    return [_RUNS, _joined(places, new), _columns(stayed, new)]
+    differ = list(compress(range(len(new)), map(is_not, stayed, new)))
+    return [_RUNS, _joined(places, new), _columns(stayed, new, differ)]
 
 
-def _columns(old: tuple[Any, ...], new: tuple[Any, ...]) -> list[Any]:
+def _columns(old: tuple[Any, ...], new: tuple[Any, ...], places: list[int]) -> list[Any]:
     """Return what changed from one tuple of values to one of the same ids, field by field."""
-    places = list(compress(range(len(new)), map(is_not, old, new)))
-    if len(places) == len(new):
-        before, after = old, new
-    else:
-        before, after = tuple(map(old.__getitem__, places)), tuple(map(new.__getitem__, places))
+    before, after = at(old, places), at(new, places)
     columns: dict[str, Any] = {}
     for name in new[0].__struct_fields__:
         field = attrgetter(name)

@@ -44,6 +44,10 @@ SCHEMA: Final = (
 
 _COLUMNS = "number, at, wall, kind, subject, body, previous, digest"
 _BATCH = 500
+MANY = 64
+"""So few lines fit into a small part of the reserve."""
+ENTRY_BYTES = 1024
+"""What an entry takes at most besides its body, with its place in the indexes."""
 
 
 class Damage(Value):
@@ -105,7 +109,8 @@ class SqliteLedger:
         if not lines:
             return ()
         at, wall = self._clock.now(), self._clock.wall()
-        with self._database.transaction() as connection:
+        size = sum(len(encode(each.body)) + ENTRY_BYTES for each in lines) if len(lines) > MANY else 0
+        with self._database.transaction(size_bytes=size) as connection:
             number, previous = _head(connection)
             entries = []
             for line in lines if number else (_opening(), *lines):

@@ -102,5 +102,5 @@ def _overdue(survey: Survey, name: str, memory: WorkloadHistory) -> Iterator[Fin
 
 
 def _strangers(survey: Survey, history: History) -> Iterator[Finding]:
-    for name in survey.strangers(history.workloads):
+    for name in survey.strangers(history.workloads.keys()):
         yield finding("not-ours", name, f"replicas of {name} run here, which this system never had")

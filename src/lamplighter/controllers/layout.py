@@ -5,14 +5,14 @@ Knows nothing of how they stand.
 """
 
 from functools import cached_property
-from itertools import compress
-from operator import attrgetter, is_not, ne
+from operator import attrgetter
 
+from lamplighter.model.changes import at, changed_places
 from lamplighter.model.facts import Replica
 
 Replicas = tuple[Replica, ...]
 
-_NAMED = attrgetter("id", "workload", "release")
+_NAMED = (attrgetter("workload"), attrgetter("release"))
 
 
 class Layout:
@@ -67,16 +67,11 @@ _NEWEST: list[Layout] = []
 """Whoever revalidates asks for the same snapshot once for each decision."""
 
 
-def changed_places(old: Replicas, new: Replicas) -> list[int] | None:
-    """Return where two snapshots differ; None if they do not list the same replicas in the same places.
-
-    What did not change is the same object in both, as the loop keeps it (see `engine.facts`).
-    """
-    if len(old) != len(new):
-        return None
-    places = list(compress(range(len(new)), map(is_not, old, new)))
-    if len(places) * 4 > len(new):
-        same = not any(map(ne, map(_NAMED, old), map(_NAMED, new)))
-    else:
-        same = all(_NAMED(old[each]) == _NAMED(new[each]) for each in places)
+def who_changed(old: Replicas, new: Replicas) -> list[int] | None:
+    """Return where two snapshots differ; None if they do not list the same replicas in the same places."""
+    places = changed_places(old, new)
+    if not places:
+        return places
+    before, after = at(old, places), at(new, places)
+    same = all(list(map(each, before)) == list(map(each, after)) for each in _NAMED)
     return places if same else None

@@ -4,7 +4,8 @@ What a silent source said last is taken out here, in one place: controllers see 
 value. Knows nothing of what is wanted.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from operator import itemgetter
 from typing import TypeVar
 
@@ -23,7 +24,7 @@ from lamplighter.model.facts import (
     Replica,
     Silence,
 )
-from lamplighter.model.history import Pending
+from lamplighter.model.history import Pending, WorkloadHistory
 from lamplighter.model.value import Instant
 
 Named = TypeVar("Named")
@@ -208,7 +209,7 @@ class Survey:
         for name in self.awake:
             yield from self._layout.of(name)
 
-    def catch_up(self, answered: Mapping[str, Instant | None]) -> None:
+    def catch_up(self, workloads: Mapping[str, WorkloadHistory]) -> None:
         """Note which workloads the facts are behind on: read before an action on them was answered.
 
         Facts may be a few seconds old and still count as known. What was done meanwhile is not in them,
@@ -218,7 +219,9 @@ class Survey:
         if source is None or self.silence(PROCESSES):
             return
         self.behind = frozenset(
-            name for name, at in answered.items() if at is not None and source.observed_at < at
+            name
+            for name, memory in workloads.items()
+            if (at := memory.answered_at) is not None and source.observed_at < at
         )
 
     def under_way(self, pending: Mapping[str, Pending]) -> None:
@@ -234,9 +237,10 @@ class Survey:
         """Return the names of workloads that have replicas, sorted."""
         return tuple(sorted(self._layout.places))
 
-    def strangers(self, ours: Collection[str]) -> list[str]:
+    def strangers(self, ours: AbstractSet[str]) -> list[str]:
         """Return the names of workloads that have replicas and are not among `ours`, sorted."""
-        return sorted(name for name in self._layout.places if name not in ours)
+        there = self._layout.places.keys()
+        return [] if there <= ours else sorted(there - ours)
 
     def releases(self, workload: str) -> tuple[str, ...]:
         """Return the releases of a workload that replicas exist of or come of, sorted."""

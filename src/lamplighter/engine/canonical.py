@@ -6,15 +6,15 @@ changed, and whoever comes after can tell by identity what did. Pure.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from itertools import compress
+from collections.abc import Callable, Iterator, Sequence
 from math import copysign, isfinite
-from operator import attrgetter, eq, is_
+from operator import attrgetter, is_
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
+from lamplighter.model.changes import at, changed_places, differing, note_places
 from lamplighter.model.decisions import Decision
 from lamplighter.model.facts import Facts, Load, Phase, Replica
 from lamplighter.model.history import Acted, Closed, History, Pending, WorkloadHistory
@@ -34,6 +34,7 @@ _TEXT = tuple(map(attrgetter, ("id", "workload", "release", "detail")))
 _REALS = tuple(map(attrgetter, ("started_at", "draining_since", "cpu")))
 _WHOLES = tuple(map(attrgetter, ("in_flight", "pid", "memory_bytes")))
 _ABSENT = type(None)
+_ID = attrgetter("id")
 _KINDS: dict[Callable[[Replica], Any], set[type]] = {
     attrgetter("phase"): {Phase},
     attrgetter("started_at"): {float},
@@ -109,9 +110,7 @@ def _kept(new: dict[str, T], old: dict[str, T], kind: Any) -> dict[str, T]:
     """Return `new`, with the values of `old` wherever they are equal."""
     if new is old:
         return old
-    fresh = {
-        name: each for name, each in new.items() if (known := old.get(name)) is not each and known != each
-    }
+    fresh = {name: new[name] for name in differing(old, new) if old.get(name) != new[name]}
     if not fresh and len(new) == len(old):
         return old
     return _merged(new, old, _through(fresh, dict[str, kind]) if fresh else {})
@@ -123,7 +122,7 @@ def _changed(
     """Return `new`, whose values are those of `old`, are canonical `as_it_is`, or are made so."""
     if new is old:
         return old
-    fresh = {name: each for name, each in new.items() if old.get(name) is not each}
+    fresh = {name: new[name] for name in differing(old, new)}
     if not fresh and len(new) == len(old):
         return old
     made = {}
@@ -163,20 +162,32 @@ def _lengthened(new: tuple[V, ...], old: tuple[V, ...], kind: type[V]) -> tuple[
 
 
 def _replicas(new: tuple[Replica, ...], old: tuple[Replica, ...]) -> tuple[Replica, ...]:
-    if new is old:
+    """Return `new` in canonical form, with the very objects of `old` for those that are equal."""
+    places = changed_places(old, new)
+    if places is None:
+        listed = dict(zip(map(_ID, old), old, strict=True))
+        return tuple(_made([listed.get(each.id) for each in new], new))
+    if not places:
         return old
-    ids = attrgetter("id")
-    if len(new) == len(old) and all(map(eq, map(ids, old), map(ids, new))):
-        known: Iterable[Replica | None] = old
+    made = _made(list(at(old, places)), at(new, places))
+    if len(places) == len(new):
+        kept = tuple(made)
     else:
-        listed = {each.id: each for each in old}
-        known = map(listed.get, map(ids, new))
+        again = list(old)
+        for place, each in zip(places, made, strict=True):
+            again[place] = each
+        kept = tuple(again)
+    note_places(old, kept, places)
+    return kept
+
+
+def _made(known: list[Replica | None], new: tuple[Replica, ...]) -> Iterator[Replica]:
+    """Yield each of `new` in canonical form; the one that is `known` for it, if it is equal."""
     kept = [was if was is now or was == now else None for was, now in zip(known, new, strict=True)]
-    fresh = list(compress(new, map(is_, kept, [None] * len(kept))))
-    if not fresh:
-        return old if len(new) == len(old) and all(map(is_, kept, old)) else tuple(kept)  # type: ignore[arg-type]
-    made = iter(fresh if _plain(fresh) else _through(fresh, list[Replica]))
-    return tuple(next(made) if each is None else each for each in kept)
+    fresh = [now for was, now in zip(kept, new, strict=True) if was is None]
+    made = iter(fresh if _plain(fresh) else _through(fresh, list[Replica]) if fresh else ())
+    for each in kept:
+        yield next(made) if each is None else each
 
 
 def _plain(replicas: Sequence[Replica]) -> bool:

@@ -1,6 +1,6 @@
 """Commit: fold decisions into the history. The one place where settled numbers change."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
@@ -16,7 +16,7 @@ ACTED_MAX = 2000
 
 
 def commit(
-    history: History, settled: Iterable[Settled], now: Instant, behind: frozenset[str] = frozenset()
+    history: History, settled: Sequence[Settled], now: Instant, behind: frozenset[str] = frozenset()
 ) -> tuple[History, tuple[Closed, ...]]:
     """Return the history with decisions folded in, and the actions that were overtaken or undone.
 
@@ -28,6 +28,8 @@ def commit(
        have not been looked at.
     """
     closed: list[Closed] = []
+    if not any(each.decision.state == "act" for each in settled):
+        return _with_asked(history, tuple(settled), now, closed, behind)
     pending, workloads = dict(history.pending), dict(history.workloads)
     acted, acts = list(history.acted), history.acts
     for decision, overtakes in settled:

@@ -5,6 +5,8 @@ that stand in for a person's judgement (budget, share at risk, approval, freeze)
 telemetry that is silent; never the one for a record that cannot be kept of what it destroys.
 """
 
+import functools
+
 from msgspec.structs import replace
 
 from lamplighter.controllers.numbers import active
@@ -44,20 +46,29 @@ class Watch:
         self.recordable = recordable
         self.failures: dict[tuple[str, str], list[Closed]] = {}
         self.at_risk: dict[str, float] = {}
-        self.used = 0
+        self._taken = 0
         if history.system is None:
             return
-        since = survey.now - history.system.guards.window_s
-        self.used = sum(each.at > since and each.kind not in UNCOUNTED for each in history.acted)
         for each in history.closed:
             if each.result in AGAINST:
                 self.failures.setdefault((each.subject, each.kind), []).append(each)
         for pending in history.pending.values():
             self._risk(pending.decision.chosen)
 
+    @property
+    def used(self) -> int:
+        """How many actions of the budget are used up in the window."""
+        return self._used + self._taken
+
+    @functools.cached_property
+    def _used(self) -> int:
+        system = self.history.system
+        since = self.survey.now - system.guards.window_s if system else self.survey.now
+        return sum(each.at > since and each.kind not in UNCOUNTED for each in self.history.acted)
+
     def take(self, decision: Decision) -> None:
         """Count one decision that goes ahead."""
-        self.used += counts(decision.chosen)
+        self._taken += counts(decision.chosen)
         self._risk(decision.chosen)
 
     def _risk(self, chosen: Proposal) -> None:

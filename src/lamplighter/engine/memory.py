@@ -40,21 +40,26 @@ def remember(history: History, survey: Survey) -> History:
     system = history.system
     if system is None or history.stopped:
         return history
-    workloads = dict(history.workloads)
+    changed: dict[str, WorkloadHistory] = {}
     for name, memory in survey.among(history.workloads):
         service = system.services.get(name)
         if service is None and survey.silence(PROCESSES) is None and not survey.remaining(name):
-            workloads[name] = retired(memory)
+            found = retired(memory)
+            if found is not memory:
+                changed[name] = found
         elif name not in survey.behind:
-            workloads[name] = _remembered(memory, service, survey, name, history.heard)
+            found = _remembered(memory, service, survey, name, history.heard)
+            if found is not memory:
+                changed[name] = found
     for name in survey.stirred:
-        memory = workloads[name]
+        memory = history.workloads[name]
         samples = sampled(memory.samples, system.services[name], survey, history.heard)
         if samples is not memory.samples:
-            workloads[name] = replace(memory, samples=samples)
+            changed[name] = replace(memory, samples=samples)
+    workloads = {**history.workloads, **changed} if changed else history.workloads
     pending = {each: _arrived(value, survey) for each, value in history.pending.items()}
     heard = (*history.heard[-1:], survey.now)
-    return replace(history, workloads=workloads, pending=pending, heard=heard)
+    return replace(history, workloads=workloads, pending=pending or history.pending, heard=heard)
 
 
 def retired(memory: WorkloadHistory) -> WorkloadHistory:

@@ -8,19 +8,21 @@ without it decides the same, to the byte, and looks at everybody.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import compress, repeat
 from math import inf
-from operator import attrgetter, ne
+from operator import attrgetter, gt, ne
 from typing import NamedTuple
 
 from lamplighter.controllers.configure import configured
-from lamplighter.controllers.layout import Layout, Replicas, changed_places
+from lamplighter.controllers.layout import Layout, Replicas, who_changed
 from lamplighter.controllers.load import before, demand, horizon, needed
 from lamplighter.controllers.numbers import EPSILON, active
 from lamplighter.controllers.scaling import DOWN_AT, UP_AT, bounded
 from lamplighter.controllers.survey import Survey
 from lamplighter.engine.samples import continued, reading, same
 from lamplighter.engine.settle import workload_of
-from lamplighter.model.facts import SOURCES, Facts, Load, Phase, Replica
+from lamplighter.model.changes import at, differing
+from lamplighter.model.facts import SOURCES, Facts, Phase, Replica
 from lamplighter.model.history import History, Sample, WorkloadHistory
 from lamplighter.model.system import Service, System
 from lamplighter.model.value import Instant
@@ -30,7 +32,8 @@ EARLY_S = 1e-3
 MARGIN = 1e-9
 """A mean of numbers within bounds may lie outside them by rounding, never by so much."""
 
-_STANDING = attrgetter("phase", "ready", "started_at", "draining_since", "exit")
+_STANDING = tuple(map(attrgetter, ("phase", "ready", "started_at", "draining_since", "exit")))
+_WORKLOAD = attrgetter("workload")
 
 
 class Bounds(NamedTuple):
@@ -40,16 +43,11 @@ class Bounds(NamedTuple):
     highest: float = inf
 
 
-ANY = Bounds()
-
-
 class Resting(NamedTuple):
-    """One workload at rest: the memory that this was seen by, until when at most, and the load then."""
+    """One workload at rest: until when at most, and in which bounds of its load (None: whatever it is)."""
 
-    memory: WorkloadHistory
     until: Instant
     bounds: Bounds | None
-    load: Load | None
 
 
 class Rest:
@@ -65,11 +63,14 @@ class Rest:
         self._next = self._layout
         self._changed: list[int] | None = None
         self._limits: dict[str, int] = {}
+        self._workloads: dict[str, WorkloadHistory] = {}
+        self._awake: set[str] = set()
+        self._until: Instant = inf
 
     def laid_out(self, replicas: Replicas) -> Layout:
         """Return the layout of this pass's replicas, made from the last one's where it can be."""
         last = self._layout
-        self._changed = changed_places(last.replicas, replicas)
+        self._changed = who_changed(last.replicas, replicas)
         self._next = Layout(replicas) if self._changed is None else last.followed(replicas, self._changed)
         return self._next
 
@@ -85,22 +86,18 @@ class Rest:
             return
         if not continued(history.heard, survey.now) or survey.now <= history.heard[-1]:
             return
-        woken = {*self._touched(survey.facts), *self._reshared(survey.facts), *survey.behind, *_busy(history)}
-        awake, stirred = survey.strangers(history.workloads), []
-        resting, loads, now = self._resting, survey.facts.loads, survey.now
-        for name, memory in history.workloads.items():
-            known = resting.get(name)
-            if known is None or known.memory is not memory or name in woken or known.until <= now:
-                awake.append(name)
-            elif known.load is not (load := loads.get(name)) and known.load != load:
-                moved = self._moved(name, known, survey, history)
-                if moved is None:
-                    awake.append(name)
-                elif moved:
-                    stirred.append(name)
-                else:
-                    resting[name] = known._replace(load=load)
-        survey.rest(awake, stirred)
+        facts, ours = survey.facts, history.workloads
+        woken = {*self._touched(facts), *self._reshared(facts), *survey.behind, *_busy(history)}
+        woken.update(survey.strangers(ours.keys()), differing(self._workloads, ours), self._due(survey.now))
+        stirred = []
+        for name in self._reloaded(facts):
+            known = self._resting.get(name) if name in ours and name not in woken else None
+            moved = known and self._moved(name, known, survey, history)
+            if moved is None:
+                woken.add(name)
+            elif moved:
+                stirred.append(name)
+        survey.rest(self._awake | woken, stirred)
 
     def settle(self, history: History, survey: Survey) -> None:
         """Note who is at rest after a pass.
@@ -112,24 +109,37 @@ class Rest:
         if history.system is not self._system:
             self._limits = _limits(history.system)
         self._system, self._facts, self._now = history.system, survey.facts, survey.now
-        self._layout = self._next
-        if not _restful(history, survey):
-            self._resting = {}
+        self._layout, self._workloads = self._next, history.workloads
+        restful = _restful(history, survey)
+        if survey.awake is None or not restful:
+            self._resting, self._awake, self._until = {}, set(), inf
+        if not restful:
             return
-        if survey.awake is None:
-            self._resting = {}
-        names: Iterable[str] = history.workloads if survey.awake is None else survey.awake
-        resting, loads, busy = self._resting, survey.facts.loads, _busy(history)
-        for name in survey.stirred:
-            resting[name] = resting[name]._replace(memory=history.workloads[name], load=loads.get(name))
-        for name in names:
+        busy = _busy(history)
+        for name in history.workloads if survey.awake is None else survey.awake:
             found = None
             if name in history.workloads and name not in busy:
                 found = at_rest(name, history, survey)
-            if found is not None:
-                resting[name] = found
+            if found is None:
+                self._resting.pop(name, None)
+                self._awake.add(name)
             else:
-                resting.pop(name, None)
+                self._resting[name] = found
+                self._awake.discard(name)
+                self._until = min(self._until, found.until)
+
+    def _due(self, now: Instant) -> list[str]:
+        """Return the workloads whose time has come."""
+        if now < self._until:
+            return []
+        self._until = min((each.until for each in self._resting.values() if each.until > now), default=inf)
+        return [name for name, each in self._resting.items() if each.until <= now]
+
+    def _reloaded(self, facts: Facts) -> list[str]:
+        """Return the workloads whose load is another, or is not known any more."""
+        old, new = self._facts.loads, facts.loads
+        gone = [] if len(old) <= len(new) and old.keys() <= new.keys() else [*(old.keys() - new.keys())]
+        return [*differing(old, new), *gone]
 
     def _touched(self, facts: Facts) -> Iterator[str]:
         """Yield the workloads of replicas that came, went, or stand otherwise than they did."""
@@ -137,25 +147,25 @@ class Rest:
         if self._changed is None:
             yield from _moved_in_or_out(old, new)
             return
-        if len(self._changed) != len(new):
-            old = tuple(map(old.__getitem__, self._changed))
-            new = tuple(map(new.__getitem__, self._changed))
-        for each, differs in zip(new, map(ne, map(_STANDING, old), map(_STANDING, new)), strict=True):
-            if differs:
-                yield each.workload
+        old, new = at(old, self._changed), at(new, self._changed)
+        for field in _STANDING:
+            before, after = list(map(field, old)), list(map(field, new))
+            if before != after:
+                yield from map(_WORKLOAD, compress(new, map(ne, before, after)))
         yield from self._heavy(new)
 
     def _heavy(self, replicas: Iterable[Replica]) -> Iterator[str]:
         """Yield the workloads of replicas that use more memory than they may."""
-        limits = self._limits
-        for each in replicas if limits else ():
-            if each.memory_bytes is not None and each.memory_bytes > limits.get(each.workload, inf):
-                yield each.workload
+        if self._limits:
+            limits = map(self._limits.get, map(_WORKLOAD, replicas), repeat(inf))
+            yield from map(_WORKLOAD, compress(replicas, map(gt, map(_used, replicas), limits)))
 
     def _reshared(self, facts: Facts) -> Iterator[str]:
         """Yield the workloads whose traffic is shared otherwise than it was."""
         old, new = self._facts.shares, facts.shares
         if old is new:
+            return
+        if old == new:
             return
         for name, shares in new.items():
             if (known := old.get(name)) is not shares and known != shares:
@@ -170,7 +180,8 @@ class Rest:
         if service.scale is None:
             return False
         now_read = reading(service, service.scale, survey)
-        if known.memory.samples and same(known.memory.samples[-1], now_read):
+        samples = history.workloads[name].samples
+        if samples and same(samples[-1], now_read):
             return False
         if known.bounds is None:
             return True
@@ -207,11 +218,10 @@ def at_rest(name: str, history: History, survey: Survey) -> Resting | None:
         return None
     instants = (*memory.repairs[:1], *memory.restores[:1])
     until = min(instants, default=inf) + service.repair.window_s - EARLY_S
-    load = survey.facts.loads.get(name)
     if service.scale is None or service.replicas.min == service.replicas.max:
-        return Resting(memory, until, None, load)
+        return Resting(until, None)
     bounds = Bounds(_lowest(service, memory.capacity), memory.capacity * UP_AT * (1 - MARGIN))
-    return Resting(memory, until, bounds, load) if _within(bounds, service, history, survey) else None
+    return Resting(until, bounds) if _within(bounds, service, history, survey) else None
 
 
 def _restful(history: History, survey: Survey) -> bool:
@@ -219,6 +229,10 @@ def _restful(history: History, survey: Survey) -> bool:
     if history.system is None or history.stopped or history.stopping is not None:
         return False
     return not any(map(survey.silence, SOURCES)) and configured(history.system, survey)
+
+
+def _used(replica: Replica) -> int:
+    return replica.memory_bytes or 0
 
 
 def _limits(system: System | None) -> dict[str, int]:

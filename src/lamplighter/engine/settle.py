@@ -271,7 +271,8 @@ class _Names:
     """Names for the replicas that one pass starts; each number is used once."""
 
     def __init__(self, history: History) -> None:
-        self._next = {name: memory.ordinal for name, memory in history.workloads.items()}
+        self._workloads = history.workloads
+        self._next: dict[str, int] = {}
 
     def named(self, proposal: Proposal) -> Proposal:
         """Return the proposal with its replicas named, in the action and in what it expects."""
@@ -287,7 +288,10 @@ class _Names:
         return replace(proposal, action=action, contract=_expecting(proposal.contract, starts[0]))
 
     def _name(self, workload: str) -> str:
-        number = self._next.get(workload, 1)
+        number = self._next.get(workload)
+        if number is None:
+            memory = self._workloads.get(workload)
+            number = memory.ordinal if memory else 1
         self._next[workload] = number + 1
         return f"{workload}-{number}"
 

@@ -48,7 +48,7 @@ def step(history: History, inputs: Inputs, rest: Rest | None = None) -> tuple[Hi
     history, refused = answered(history, inputs.outcomes, now)
     history, answers = take(history, inputs.intents, inputs.facts, now, recordable=inputs.recordable)
     survey.under_way(history.pending)
-    survey.catch_up({name: memory.answered_at for name, memory in history.workloads.items()})
+    survey.catch_up(history.workloads)
     if rest:
         rest.wake(history, survey)
     history = advance(remember(history, survey), survey)

@@ -1,0 +1,1 @@
+"""One pass of the loop over a large fleet."""
