@@ -21,6 +21,7 @@ from benchmarks.engine.fleet import EACH, Fleet
 from lamplighter.adapters.clock import VirtualClock
 from lamplighter.adapters.ledger import SqliteLedger
 from lamplighter.adapters.recordings import SqliteRecordings
+from lamplighter.app.maintainer import spare_the_collector
 from lamplighter.engine.deciding import Step
 from lamplighter.engine.loop import Loop
 from lamplighter.engine.revalidate import revalidate
@@ -50,6 +51,7 @@ class Trial:
         self.passes: dict[str, list[float]] = {}
         self.figures: dict[str, float] = {}
         self.loop = self.began()
+        spare_the_collector()
 
     def began(self) -> Loop:
         """Return a loop that takes up where the recording ends."""

@@ -13,6 +13,8 @@ An operation is a list that starts with its kind:
                                 [index, op] for a changed one, or [-1, value] for a new one
     [6, {field: [places, values]}]
                                 some fields of a tuple of many values, column by column; no places: all
+    [8, {field: [keys, ops]}]   some fields of the values of a large dict, field by field; no keys: of all;
+                                what is not a list stands for itself
     [7, [run], op]              a tuple made of runs of old elements, [from, to], and of new ones, [values],
                                 and what changed in it then
 
@@ -34,7 +36,7 @@ from lamplighter.model.value import Value
 NOTHING: Final[list[Any]] = []
 """The delta of two equal values."""
 
-_SET, _FIELDS, _KEYS, _SHIFT, _SOME, _ORDER, _COLUMNS, _RUNS = range(8)
+_SET, _FIELDS, _KEYS, _SHIFT, _SOME, _ORDER, _COLUMNS, _RUNS, _TABLE = range(9)
 
 MANY = 32
 """From so many elements on, a tuple of values that have ids is compared by columns."""
@@ -76,6 +78,8 @@ def apply(old: Any, operation: list[Any]) -> Any:
         return result
     if kind == _COLUMNS:
         return _with_columns(old, rest[0])
+    if kind == _TABLE:
+        return _with_table(old, rest[0])
     if kind == _RUNS:
         return apply([each for run in rest[0] for each in _run(old, run)], rest[1])
     return [_entry(old, each) for each in rest[0]]
@@ -86,6 +90,16 @@ def _with_columns(old: list[Any], columns: dict[str, Any]) -> list[Any]:
     for name, (places, values) in columns.items():
         for place, value in zip(range(len(old)) if places is None else places, values, strict=True):
             old[place][name] = value
+    return old
+
+
+def _with_table(old: dict[str, Any], table: dict[str, Any]) -> dict[str, Any]:
+    """Return the encoding of a dict of values with some fields of its values changed; `old` is used up."""
+    for name, (keys, operations) in table.items():
+        for key, operation in zip(sorted(old) if keys is None else keys, operations, strict=True):
+            old[key][name] = (
+                apply(old[key].get(name), operation) if isinstance(operation, list) else operation
+            )
     return old
 
 
@@ -128,8 +142,11 @@ def _defaults(kind: type[Value]) -> dict[str, Any]:
 
 
 def _keys(old: dict[str, Any], new: dict[str, Any]) -> list[Any]:
+    keys = differing(old, new)
+    if len(keys) >= MANY and len(old) == len(new) and (table := _table(old, new, keys)) is not None:
+        return table
     changed: dict[str, Any] = {}
-    for key in differing(old, new):
+    for key in keys:
         if operation := delta(old[key], new[key]) if key in old else [_SET, new[key]]:
             changed[key] = operation
     gone = (
@@ -138,6 +155,41 @@ def _keys(old: dict[str, Any], new: dict[str, Any]) -> list[Any]:
     if gone:
         return [_KEYS, changed, gone]
     return [_FIELDS, changed] if changed else NOTHING
+
+
+def _table(old: dict[str, Any], new: dict[str, Any], keys: list[str]) -> list[Any] | None:
+    """Return what changed in many values of one kind, field by field; None if they are not of one kind."""
+    order = sorted(keys)
+    before, after = list(map(old.get, order)), list(map(new.get, order))
+    kinds = {*map(type, before), *map(type, after)}
+    kind = next(iter(kinds))
+    if len(kinds) > 1 or not issubclass(kind, Value):
+        return None
+    table: dict[str, Any] = {}
+    for name in kind.__struct_fields__:
+        field = attrgetter(name)
+        was, now = list(map(field, before)), list(map(field, after))
+        if was == now:
+            continue
+        differ = list(map(ne, was, now))
+        if len(keys) == len(new) and all(differ):
+            table[name] = [None, _cells(was, now, kind, name)]
+        else:
+            cells = _cells(list(compress(was, differ)), list(compress(now, differ)), kind, name)
+            table[name] = [list(compress(order, differ)), cells]
+    return [_TABLE, table] if table else NOTHING
+
+
+def _cells(was: list[Any], now: list[Any], kind: type[Value], name: str) -> list[Any]:
+    """Return what leads from each value of a field to the next: itself, if it is plain, else an operation."""
+    if not {*map(type, now)} & _DEEP:
+        return now
+    usual = _defaults(kind).get(name, msgspec.NODEFAULT)
+    return [[_SET, new] if old == usual else delta(old, new) for old, new in zip(was, now, strict=True)]
+
+
+_DEEP: Final = frozenset({dict, tuple, list})
+"""What is encoded as a list or is large: a plain value is told from an operation by not being a list."""
 
 
 def _elements(old: tuple[Any, ...], new: tuple[Any, ...]) -> list[Any]:
@@ -178,17 +230,20 @@ def _runs(old: tuple[Any, ...], new: tuple[Any, ...]) -> list[Any]:
 def _joined(places: list[int | None], new: tuple[Any, ...]) -> list[Any]:
     """Return elements at these places (None: new ones) as runs."""
     runs: list[Any] = []
+    run: list[Any] = []
+    following: int | None = -1
     for place, each in zip(places, new, strict=True):
-        last = runs[-1] if runs else None
-        if place is None:
-            if last is not None and len(last) == 1:
-                last[0].append(each)
-            else:
-                runs.append([[each]])
-        elif last is not None and len(last) > 1 and last[1] == place:
-            last[1] = place + 1
+        if place is not None and place == following:
+            run[1] = following = place + 1
+        elif place is not None:
+            following = place + 1
+            run = [place, following]
+            runs.append(run)
+        elif following is None:
+            run[0].append(each)
         else:
-            runs.append([place, place + 1])
+            following, run = None, [[each]]
+            runs.append(run)
     return runs
 
 

@@ -6,6 +6,7 @@ workloads, supervisor and gateway go on without it. Which target and which face 
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -37,6 +38,8 @@ from lamplighter.model.errors import FencedError, HeldError, LampError, OwnedErr
 from lamplighter.ports import Clock, Lease, Target
 
 LOG = "maintainer.log"
+COLLECT_AFTER = 50_000
+"""New objects that may be part of a cycle before the collector looks at them."""
 ANCHOR_S = 60.0
 """How often the head of the ledger is copied outside of it."""
 
@@ -97,11 +100,23 @@ async def maintain(post: Post) -> None:
         )
         loop = Loop(target, stores.clock, stores.ledger, stores.recordings, terms)
         _told(stores, "started", pid=os.getpid(), token=stores.lease.token, version=__version__)
+        spare_the_collector()
         running = Running(post.system, loop, target, stores.clock, stores.reader)
         try:
             await _run(post, stores, loop, running)
         finally:
             _told(stores, "stopped", pid=os.getpid(), token=stores.lease.token)
+
+
+def spare_the_collector() -> None:
+    """Let the garbage collector make its rounds rarely, and over what is new only.
+
+    What a maintainer holds for long are values, which are never garbage in cycles; going over all of it every
+    few hundred objects would cost a large system more than its passes. What there is by now stays.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, 10, 10)
 
 
 def _held(stores: _Stores, state: Path) -> bool:

@@ -7,8 +7,9 @@ changed, and whoever comes after can tell by identity what did. Pure.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import compress
 from math import copysign, isfinite
-from operator import attrgetter, is_
+from operator import attrgetter, is_, is_not
 from typing import Any, TypeVar
 
 import msgspec
@@ -24,8 +25,6 @@ from lamplighter.model.value import Value, encode
 V = TypeVar("V", bound=Value)
 T = TypeVar("T")
 
-FEW = 64
-"""So many replicas go through their encoding faster than through a look at each column."""
 INT_MAX = 2**63
 NO_FACTS = Facts(at=0.0)
 
@@ -67,13 +66,20 @@ def canonical_facts(facts: Facts, last: Facts | None) -> Facts:
         last: facts in canonical form, of a moment ago.
     """
     last = last or NO_FACTS
+    given = _GIVEN[0][1] if _GIVEN and _GIVEN[0][0] is last else last
     others = canonical(replace(facts, replicas=(), loads={}, shares={}))
-    return replace(
+    made = replace(
         others,
-        replicas=_replicas(facts.replicas, last.replicas),
-        loads=_kept(facts.loads, last.loads, Load),
-        shares=_kept(facts.shares, last.shares, dict[str, float]),
+        replicas=_replicas(facts.replicas, given.replicas, last.replicas),
+        loads=_kept(facts.loads, given.loads, last.loads, Load),
+        shares=_kept(facts.shares, given.shares, last.shares, dict[str, float]),
     )
+    _GIVEN[:] = [(made, facts)]
+    return made
+
+
+_GIVEN: list[tuple[Facts, Facts]] = []
+"""The newest facts in canonical form, and as a target gave them: its objects tell what did not change."""
 
 
 def canonical_history(history: History, before: History) -> History:
@@ -106,11 +112,18 @@ def _through(value: Any, kind: Any) -> Any:
     return msgspec.json.decode(raw, type=kind)
 
 
-def _kept(new: dict[str, T], old: dict[str, T], kind: Any) -> dict[str, T]:
-    """Return `new`, with the values of `old` wherever they are equal."""
-    if new is old:
+def _kept(new: dict[str, T], given: dict[str, T], old: dict[str, T], kind: Any) -> dict[str, T]:
+    """Return `new` in canonical form, with the values of `old` wherever they are equal.
+
+    Args:
+        new: as a target gave it.
+        given: as it gave `old`, if that is known.
+        old: in canonical form.
+        kind: the type of its values.
+    """
+    if new is given and len(given) == len(old):
         return old
-    fresh = {name: new[name] for name in differing(old, new) if old.get(name) != new[name]}
+    fresh = {name: new[name] for name in differing(given, new) if old.get(name) != new[name]}
     if not fresh and len(new) == len(old):
         return old
     return _merged(new, old, _through(fresh, dict[str, kind]) if fresh else {})
@@ -161,27 +174,43 @@ def _lengthened(new: tuple[V, ...], old: tuple[V, ...], kind: type[V]) -> tuple[
 # --- replicas
 
 
-def _replicas(new: tuple[Replica, ...], old: tuple[Replica, ...]) -> tuple[Replica, ...]:
-    """Return `new` in canonical form, with the very objects of `old` for those that are equal."""
-    places = changed_places(old, new)
+def _replicas(
+    new: tuple[Replica, ...], given: tuple[Replica, ...], old: tuple[Replica, ...]
+) -> tuple[Replica, ...]:
+    """Return `new` in canonical form, with the very objects of `old` for those that are equal.
+
+    Args:
+        new: as a target gave them.
+        given: as it gave `old`, if that is known.
+        old: in canonical form.
+    """
+    places = changed_places(given, new)
     if places is None:
         listed = dict(zip(map(_ID, old), old, strict=True))
-        return tuple(_made([listed.get(each.id) for each in new], new))
+        return _as_given(tuple(_made([listed.get(each.id) for each in new], new)), new)
     if not places:
         return old
-    made = _made(list(at(old, places)), at(new, places))
-    if len(places) == len(new):
-        kept = tuple(made)
+    before, after = at(old, places), at(new, places)
+    made = list(_made(before, after))
+    if given is old and all(map(is_, made, after)):
+        kept = new
+    elif len(places) == len(new):
+        kept = _as_given(tuple(made), new)
     else:
         again = list(old)
         for place, each in zip(places, made, strict=True):
             again[place] = each
-        kept = tuple(again)
-    note_places(old, kept, places)
+        kept = _as_given(tuple(again), new)
+    note_places(old, kept, list(compress(places, map(is_not, before, made))))
     return kept
 
 
-def _made(known: list[Replica | None], new: tuple[Replica, ...]) -> Iterator[Replica]:
+def _as_given(made: tuple[Replica, ...], new: tuple[Replica, ...]) -> tuple[Replica, ...]:
+    """Return the tuple that the target gave, if it holds these very objects: the next one then costs less."""
+    return new if all(map(is_, made, new)) else made
+
+
+def _made(known: Sequence[Replica | None], new: tuple[Replica, ...]) -> Iterator[Replica]:
     """Yield each of `new` in canonical form; the one that is `known` for it, if it is equal."""
     kept = [was if was is now or was == now else None for was, now in zip(known, new, strict=True)]
     fresh = [now for was, now in zip(kept, new, strict=True) if was is None]
@@ -192,8 +221,6 @@ def _made(known: list[Replica | None], new: tuple[Replica, ...]) -> Iterator[Rep
 
 def _plain(replicas: Sequence[Replica]) -> bool:
     """Return whether all of them are surely canonical already, seen column by column."""
-    if len(replicas) <= FEW:
-        return False
     for column, kinds in _KINDS.items():
         if not {*map(type, map(column, replicas))} <= kinds:
             return False
