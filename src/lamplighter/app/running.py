@@ -47,6 +47,7 @@ class Running:
         self._clock = clock
         self._reader = reader
         self._leases = SqliteLeases(reader.database, clock)
+        self._mark = mark()  # now: an upgrade in place may change the files while this process lives
 
     def status(self) -> Status:
         """Return the whole system as of the newest pass."""
@@ -58,7 +59,7 @@ class Running:
             tenancy=self._leases.current(self._system),
             head=self._reader.head(),
         )
-        return msgspec.structs.replace(made, version=__version__, mark=mark())
+        return msgspec.structs.replace(made, version=__version__, mark=self._mark)
 
     async def first_pass(self) -> None:
         """Wait until there is a pass to look at: a successor knows nothing of the world before its first."""
