@@ -133,15 +133,19 @@ class _Run:
             await asyncio.sleep(min(TOLD_AFTER_S, planned.lasts_s))
             if planned.lasts_s > TOLD_AFTER_S + 1:
                 window.said = await self._told(began)
-            await asyncio.sleep(max(0.0, began + planned.lasts_s - time.monotonic()))
+            until = began + planned.lasts_s
+            while time.monotonic() < until and not all(each.replaced for each in silences):  # noqa: ASYNC110
+                await asyncio.sleep(LOOK_S / 3)
         finally:
+            # A supervisor that is silent for long is replaced, and its successor is heard: that ends it, too.
             window.ended_at = time.time()
             window.kept = all([await each.end() for each in silences])
         await self._recovered(window)
         await beside
         names = " and ".join(f"{name} {hows[name]}" for name in chosen)
         self._options.progress(
-            f"outages: {names}, {planned.lasts_s:.1f} s, {planned.beside} beside; known again after"
+            f"outages: {names}, {window.ended_at - window.began_at:.1f} s of {planned.lasts_s:.1f} s,"
+            f" {planned.beside} beside; known again after"
             f" {window.recovered_s} s; {window.said or 'told as it should be'}"
         )
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import time
 import urllib.request
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.acceptance.local.site import SECRET, Site, find, on_a_site
 from lamplighter.model.actions import Dismantle, Outcome, Scale
 from lamplighter.model.errors import EnvironmentFault
 from lamplighter.model.facts import Phase
+from lamplighter.targets.local.client import Client
 
 
 def get(site: Site, path: str = "/", timeout_s: float = 10.0) -> dict[str, object]:
@@ -236,3 +238,29 @@ async def test_a_long_path_is_no_obstacle(site: Site) -> None:
 
 def _said(outcome: Outcome) -> tuple[str, str]:
     return outcome.state, outcome.code
+
+
+@on_a_site
+async def test_own_gateway_is_no_stranger_on_the_port(site: Site) -> None:
+    """While the supervisor is silent, the port that this system's gateway has is not called taken."""
+    await site.serving()
+    socket_file = site.folder / "supervisor" / "supervisor.sock"
+    socket_file.rename(socket_file.with_suffix(".away"))
+    try:
+        await site.target.require(site.system())
+    finally:
+        socket_file.with_suffix(".away").rename(socket_file)
+
+
+@on_a_site
+async def test_a_stranger_on_the_socket_is_let_live(site: Site) -> None:
+    """Only the supervisor is ended as one that hangs; whatever took its socket's place is not."""
+    await site.serving()
+    pid = await site.supervisor_pid()
+    socket_file = site.folder / "supervisor" / "supervisor.sock"
+    socket_file.rename(socket_file.with_suffix(".away"))
+    with socket.socket(socket.AF_UNIX) as stranger:
+        stranger.bind(str(socket_file))
+        stranger.listen()
+        ended = await Client(site.folder, "trial").end_hung()
+    assert pid == ended

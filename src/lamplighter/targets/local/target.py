@@ -248,8 +248,16 @@ class LocalTarget:
             return []
         if can_listen(host, port):
             return []
+        if observed is None and await asyncio.to_thread(self._has, port):
+            return []
         said = await asyncio.to_thread(environment.port_taken, host, port)
         return [_refusal("port-taken", "gateway", said)]
+
+    def _has(self, port: int) -> bool:
+        """Return whether a process of this system listens there, whether or not its supervisor answers."""
+        owner = environment.port_owner(port)
+        marked = processes.marked(site_mark(self._state_dir)) if owner else ()
+        return any(each.pid == owner.pid for each in marked if owner)
 
     def missing(self, system: System) -> Sequence[Finding]:
         """Return a `not-on-this-target` finding for each part of the spec that cannot run here yet."""
