@@ -1,11 +1,15 @@
 """Stores that the previous landing wrote: read, brought forward, gone on with; never harmed."""
 
 import json
+import re
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
 from tests.recordings.forms import forms
+from tests.recordings.make import FOLDER
+from tests.unit.replaying.test_kept_recordings import A_PATH
 
 from lamplighter.adapters import ledger as ledgers
 from lamplighter.adapters.clock import VirtualClock
@@ -17,7 +21,9 @@ from lamplighter.engine.replay import replay, report
 from lamplighter.engine.step import step
 from lamplighter.model.errors import EnvironmentFault
 from lamplighter.model.passes import Result
+from lamplighter.model.value import encode
 from lamplighter.targets.local.releases.store import ReleaseStore
+from lamplighter.targets.local.supervisor.processes import boot_id
 from lamplighter.targets.local.supervisor.state import StateFile
 
 PREVIOUS = Path(__file__).parents[2] / "recordings" / "previous"
@@ -85,6 +91,16 @@ def test_a_release_keeps_its_name(kept: Path) -> None:
     (kept / "releases").rename(store.records)
     names = {each.stem for each in store.records.glob("*.json")}
     assert (names, True) == ({each.id for each in store.all()}, len(names) > 0)
+
+
+def test_what_is_kept_holds_nothing_of_the_machine(kept: Path) -> None:
+    """No path but the story's own, no user, no host and no boot stands in ledger, state or releases."""
+    entries = SqliteLedger.open(kept / ledgers.FILE, VirtualClock(), read_only=True).entries()
+    others = [each.read_bytes() for each in sorted(kept.rglob("*.json"))]
+    said = b"\n".join([*(encode(each) for each in entries), *others])
+    paths = {each for each in A_PATH.findall(said) if not each.startswith(str(FOLDER).encode())}
+    names = [each for each in (socket.gethostname(), boot_id()) if each.encode() in said]
+    assert (set(), [], {b"operator"}) == (paths, names, set(re.findall(rb'"by":"([^"]+)"', said)))
 
 
 def test_a_store_of_this_version_is_refused_by_an_older_one(kept: Path) -> None:
