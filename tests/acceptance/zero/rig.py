@@ -8,7 +8,7 @@ import msgspec
 from tests.acceptance.gateway.rig import Gateway, until
 
 from lamplighter.targets.local.activator import Activator, serving
-from lamplighter.targets.local.gateway import Backend, Endpoint, render, write
+from lamplighter.targets.local.gateway import Backend, Endpoint, Route, render, write
 from lamplighter.targets.local.gateway.table import Check
 
 WAIT_S = 20.0
@@ -73,6 +73,12 @@ class Door:
         table = msgspec.structs.replace(self.gateway.table, backends=(backend,))
         self.gateway.table = self.activator.mark(table)
         write(self.gateway.folder, render(self.gateway.table))
+
+    def route(self, prefix: str) -> None:
+        """Serve the service under another path."""
+        route = Route(prefix, "search")
+        self.gateway.table = msgspec.structs.replace(self.gateway.table, routes=(route,))
+        self.show(*self.endpoints)
 
     async def holds(self, count: int, within_s: float = 10.0) -> None:
         """Wait until so many requests wait."""

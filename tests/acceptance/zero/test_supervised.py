@@ -1,4 +1,4 @@
-"""At zero under a real supervisor: held with no maintainer, over a kill, and over the way to zero and back."""
+"""At zero under a real supervisor: held with no maintainer, over a kill, on the way to zero and back."""
 
 import asyncio
 import os

@@ -29,6 +29,9 @@ _CONNECTIONS_MAX = 50_000
 _CUT_FLAGS = ["UC", "UR", "LR", "UPE", "UT", "SI"]
 _FAILURE_FLAGS = ["UO", "DO", "UDO", "UH", "UF", "NC", "UAEX", *_CUT_FLAGS]
 
+# What a server is to blame for; the rest (a wrong argument, not found, no permission) is the caller's.
+_GRPC_FAILURES = ["UNKNOWN", "DEADLINE_EXCEEDED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"]
+
 # A statistic that is not listed costs nothing; those below are all that `statistics` reads.
 _KEPT = (
     r"cluster\.[^.]+\.upstream_rq_(active|pending_active|pending_overflow|active_overflow|per_try_timeout)",
@@ -108,7 +111,12 @@ def _http(name: str) -> Json:
         "delayed_close_timeout": "0.250s",
         "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": "localhost"},
         "local_reply_config": local_replies(),
-        "access_log": [_count_answers(name), _count_cuts(name), _log_failures(name)],
+        "access_log": [
+            _count_answers(name),
+            _count_cuts(name),
+            _count_grpc_failures(name),
+            _log_failures(name),
+        ],
     }
 
 
@@ -143,6 +151,21 @@ def _count_cuts(name: str) -> Json:
     return {
         **_named("envoy.access_loggers.stats", logger),
         "filter": {"and_filter": {"filters": [cut, began]}},
+    }
+    """Counts gRPC calls that ended with a failure of the server's: told in trailers, under status 200."""
+
+def _count_grpc_failures(name: str) -> Json:
+    """Counts gRPC calls that ended with a failure of the server's: it stands in trailers, under status 200."""
+    logger = {**_stats_logger(name), "counters": [{"stat": _stat("grpc_failed"), "value_fixed": 1}]}
+    is_grpc = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
+    filters = [
+        {"header_filter": {"header": is_grpc}},
+        {"grpc_status_filter": {"statuses": _GRPC_FAILURES}},
+        _status("LE", 299, "grpc"),
+    ]
+    return {
+        **_named("envoy.access_loggers.stats", logger),
+        "filter": {"and_filter": {"filters": filters}},
     }
 
 

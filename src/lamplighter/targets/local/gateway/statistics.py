@@ -69,7 +69,8 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         good: answers 1xx to 3xx.
         refused: answers 4xx.
-        failed: answers 5xx, the app's and the gateway's own.
+        failed: answers 5xx, the app's and the gateway's own; and gRPC calls that ended with a failure of the
+            server's, which is told under status 200.
         cut: of all answers, those that began and were not ended.
         latency: to the first byte.
     """
@@ -298,10 +299,11 @@ def _answers(listener: str, name: str, count: dict[str, int], timed: dict[str, L
         by_route = count.get(f"vhost.{listener}.route.{name}.upstream_rq_{kind}xx", 0)
         return by_route + sum(value for first, value in ended if first == str(kind))
 
+    grpc_failed = count.get(f"lamp.{listener}.grpc_failed.service.{name}", 0)
     return Answers(
-        good=of(1) + of(2) + of(3),
+        good=max(0, of(1) + of(2) + of(3) - grpc_failed),
         refused=of(4),
-        failed=of(5),
+        failed=of(5) + grpc_failed,
         cut=count.get(f"lamp.{listener}.cut.service.{name}", 0),
         latency=timed.get(f"lamp.{listener}.answer_ms.service.{name}", Latency()),
     )
