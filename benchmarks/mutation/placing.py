@@ -1,6 +1,7 @@
 """Placing: a mutant takes the place of what is there, in this process alone; no file is touched."""
 
 import ast
+import functools
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -108,6 +109,8 @@ def _of(value: Any, module: str) -> Iterator[FunctionType]:
         return
     if isinstance(value, property):
         value = value.fget
+    if isinstance(value, functools.cached_property):
+        value = value.func
     value = getattr(value, "__func__", value)
     value = getattr(value, "__wrapped__", value)
     if isinstance(value, FunctionType) and value.__module__ == module:

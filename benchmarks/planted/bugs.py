@@ -139,8 +139,8 @@ BUGS: tuple[Bug, ...] = (
         "the budget of actions begins anew with each window of the clock",
         (
             "engine.guard",
-            "since = survey.now - history.system.guards.window_s",
-            "since = survey.now // history.system.guards.window_s * history.system.guards.window_s",
+            "since = self.survey.now - system.guards.window_s if system else self.survey.now",
+            "since = self.survey.now // system.guards.window_s * system.guards.window_s",
         ),
     ),
     _bug(
