@@ -35,9 +35,7 @@ def run(options: Options) -> Figures:
         raise CannotRunError(f"no planted bug is called {unknown[0]!r}")
     bugs = [each for each in BUGS if not asked.bug or each.name in asked.bug]
     count = asked.seeds or (SEEDS_QUICK if options.quick else SEEDS)
-    found = search(bugs, range(options.seed, options.seed + count), asked.length, asked.jobs, options)
-    if asked.renew:
-        renew(found, asked.length)
+    search(bugs, range(options.seed, options.seed + count), asked.length, asked.jobs, options)
     return options.figures
 
 
@@ -48,6 +46,8 @@ def search(
     found: dict[str, Showing] = {}
     for each in shown(bugs, seeds, length_s, jobs or os.cpu_count() or 1):
         found[each.bug] = each
+        if each.seed and getattr(options.asked, "renew", False):
+            renew(each, length_s)
         options.progress(_line(each))
     listed = [found[each.name] for each in bugs]
     figures = options.figures
@@ -59,10 +59,9 @@ def search(
     return listed
 
 
-def renew(found: Sequence[Showing], length_s: float) -> None:
-    """Note the seeds that show bugs, beside those that are known of others."""
-    known = known_seeds()
-    known |= {each.bug: (each.seed, length_s) for each in found if each.seed}
+def renew(found: Showing, length_s: float) -> None:
+    """Note the seed that shows a bug, beside those that are known of others."""
+    known = known_seeds() | {found.bug: (found.seed, length_s)}
     names = {each.name for each in BUGS}
     SHOWN.write_text(json.dumps({k: v for k, v in sorted(known.items()) if k in names}, indent=1) + "\n")
 
