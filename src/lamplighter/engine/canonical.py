@@ -192,6 +192,9 @@ def _replicas(
         return old
     before, after = at(old, places), at(new, places)
     made = list(_made(before, after))
+    differ = list(compress(places, map(is_not, before, made)))
+    if not differ:
+        return old
     if given is old and all(map(is_, made, after)):
         kept = new
     elif len(places) == len(new):
@@ -201,7 +204,7 @@ def _replicas(
         for place, each in zip(places, made, strict=True):
             again[place] = each
         kept = _as_given(tuple(again), new)
-    note_places(old, kept, list(compress(places, map(is_not, before, made))))
+    note_places(old, kept, differ)
     return kept
 
 

@@ -33,6 +33,8 @@ from lamplighter.ports import Clock, Ledger, Recordings, Target
 INTENTS_MAX = 256
 """Intents that may wait for a pass; more are turned away until there is room."""
 RESTARTED = "maintainer-restarted"
+UNWRITTEN, MAYBE_WRITTEN = 0, -1
+"""In the place of a pass's number: nothing of it was written, or that is not known yet."""
 ATTEMPTS_WITH_OUTCOMES = 3
 """Passes that may fail on the same outcomes before these are dropped."""
 HINT_RETRY_S = 1.0
@@ -102,8 +104,10 @@ class Loop:
         before, (after, result) = self._history, decide(self._terms.step, self._history, inputs)
         self._require_lease()  # one that was stopped meanwhile and woke must not write among a successor's
         number, held = await self._record(inputs, result, before, after)
+        if number == UNWRITTEN and self._records.missing:
+            inputs, (after, result) = self._decided_again(before, inputs, (after, result))
         self._remember(inputs, result, after)
-        self._show(number, inputs, result, held)
+        self._show(max(number, 0), inputs, result, held)
         self._answer(inputs, result)
         self._outcomes += await self._act(result, after, facts, held)
         return result
@@ -215,15 +219,31 @@ class Loop:
     async def _record(
         self, inputs: Inputs, result: Result, before: History, after: History
     ) -> tuple[int, str]:
-        """Record a pass; return its number, and why destructive actions are held if it could not be."""
+        """Record a pass; return its number, or why destructive actions are held since it has none."""
         try:
             number = await self._blocking(lambda: self._records.write(inputs, result, before, after))
         except HeldError as error:
             self._terms.log("record-held", code=error.code, why=error.message)
-            return 0, error.message
+            return UNWRITTEN, error.message
         if number is None:
-            return 0, f"the record was not written within {self._terms.pace.record_deadline_s:g} s"
+            return (
+                MAYBE_WRITTEN,
+                f"the record was not written within {self._terms.pace.record_deadline_s:g} s",
+            )
         return number, ""
+
+    def _decided_again(
+        self, before: History, inputs: Inputs, made: tuple[History, Result]
+    ) -> tuple[Inputs, tuple[History, Result]]:
+        """Return a pass of which nothing was written as one that could not be: its intents are held.
+
+        What was promised must outlive who promised it; so they change nothing, and are to be asked again.
+        """
+        if inputs.intents:
+            inputs = msgspec.structs.replace(inputs, recordable=False)
+            made = decide(self._terms.step, before, inputs)
+        self._records.miss(inputs, made[1])
+        return inputs, made
 
     async def _act(self, result: Result, history: History, facts: Facts, held: str) -> tuple[Outcome, ...]:
         """Apply what was decided, and once more what got no answer. No record, no destructive action."""

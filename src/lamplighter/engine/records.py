@@ -36,6 +36,7 @@ class Records:
         self._before = Result()
         self._owed: deque[list[LedgerLine]] = deque()
         self._unwritten = 0
+        self._missing: tuple[Inputs, Result] | None = None
 
     def restore(self) -> tuple[History, Facts | None]:
         """Return the history and the facts that the recording ends with, and bring the ledger up to it.
@@ -56,21 +57,34 @@ class Records:
         """Write one pass to both; return its number.
 
         Raises:
-            HeldError: one of the two could not be written; the ledger's lines are kept for later.
+            HeldError: the ledger could not be written, and its lines are kept for later; or the recording
+                could not (`missing`), and the pass is to be reported by `miss`.
         """
-        number = 0
-        try:
-            number = self._recordings.write(inputs, result, before=before, after=after)
-        finally:
-            self._unwritten += not number
-            self._owe(chronicle(number, self._before, inputs, result))
-            self._before = result
+        if self._missing is not None:
+            self.miss(*self._missing)
+        self._missing = inputs, result
+        number = self._recordings.write(inputs, result, before=before, after=after)
+        self._missing = None
+        self._owe(chronicle(number, self._before, inputs, result))
+        self._before = result
         if self._unwritten:
             body: dict[str, object] = {"pass": number, "passes": self._unwritten}
             self._owe([LedgerLine(kind="gap", subject="recording", body=body)])
             self._unwritten = 0
         self._pay()
         return number
+
+    @property
+    def missing(self) -> bool:
+        """Whether nothing of the last pass was written, and the ledger is not owed its lines yet."""
+        return self._missing is not None
+
+    def miss(self, inputs: Inputs, result: Result) -> None:
+        """Owe the ledger the lines of a pass that could not be recorded, as it was decided in the end."""
+        self._missing = None
+        self._unwritten += 1
+        self._owe(chronicle(0, self._before, inputs, result))
+        self._before = result
 
     def writable(self) -> bool:
         """Return whether the next pass could be recorded in both."""

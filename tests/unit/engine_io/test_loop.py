@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.unit.engine_io.worlds import ListTarget, allow, decision, replica, system, toy_step
 
@@ -18,7 +19,7 @@ from lamplighter.model.decisions import Decision, Refusal
 from lamplighter.model.errors import FencedError, HeldError, OwnedError
 from lamplighter.model.facts import PROCESSES, Facts, Phase
 from lamplighter.model.history import History
-from lamplighter.model.intents import Down
+from lamplighter.model.intents import Answer, Down
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.value import Instant
 from lamplighter.ports import LedgerLine
@@ -161,6 +162,30 @@ def test_no_record_no_destructive_action(
     assert [("a-start", "accepted"), ("a-stop", "refused")] == [(o.action, o.state) for o in loop._outcomes]
     assert loop.seen is not None
     assert "full" in loop.seen.held
+
+
+def test_what_a_record_could_not_be_kept_of_is_held_and_changes_nothing(
+    make: Make, recordings: SqliteRecordings, ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An intent whose pass turns out to be unrecordable is answered so, and is in no history."""
+
+    def taking(history: History, inputs: Inputs) -> tuple[History, Result]:
+        taken = inputs.recordable and bool(inputs.intents)
+        answers = tuple(Answer(intent=each.id, accepted=taken) for each in inputs.intents)
+        return msgspec.structs.replace(history, acts=history.acts + taken), Result(answers=answers)
+
+    loop = make(step=taking)
+
+    async def asked() -> Answer:
+        answer = loop.submit(Down(id="i-1"))
+        await loop.once()
+        return await answer
+
+    with monkeypatch.context() as patched:
+        patched.setattr(recordings, "write", _full)
+        assert (False, 0) == (asyncio.run(asked()).accepted, loop._history.acts)
+    assert (True, 1) == (asyncio.run(asked()).accepted, loop._history.acts)
+    assert [False, True] == [each.body["accepted"] for each in ledger.entries() if each.kind == "intent"]
 
 
 def test_no_ledger_no_destructive_action(
