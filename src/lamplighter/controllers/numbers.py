@@ -135,6 +135,8 @@ def numbers(memory: WorkloadHistory, service: Service, survey: Survey, capacity:
         return Numbers(wanted)
     if not move.giver:
         placed = None if shares.keys() == {taker.release} or not taker.ready else {taker.release: 1.0}
+        if placed and not shares and rollout and taker.ready < capacity:
+            placed = _by_ready(taker, _side(memory, survey, name, rollout.candidate))
         return Numbers({**wanted, taker.release: capacity}, placed)
     if move.keep and not (giver.wanted or giver.there) and asked(survey.facts.loads.get(name)) == 0:
         # At zero, and nobody waits: what is there to be replaced need not be started for that.
@@ -214,6 +216,17 @@ def _share(move: Exchange, sides: tuple[Side, Side], up: int, total: int, share:
     if not move.keep or (up < need and taker.ready >= up):
         return min(move.goal, max(share, round(taker.ready / total, SHARE_DIGITS)))
     return share
+
+
+def _by_ready(stable: Side, candidate: Side) -> dict[str, float]:
+    """Return shares by who is ready, where a gateway has forgotten them in the middle of a rollout.
+
+    All of it for stable would be too much for what is left of that.
+    """
+    if candidate.release == stable.release or not candidate.ready:
+        return {stable.release: 1.0}
+    gains = round(candidate.ready / (candidate.ready + stable.ready), SHARE_DIGITS)
+    return {candidate.release: gains, stable.release: round(1 - gains, SHARE_DIGITS)}
 
 
 def _shares(shares: Mapping[str, float], taker: str, giver: str, share: float) -> dict[str, float]:

@@ -10,6 +10,7 @@ from lamplighter import __version__
 from lamplighter.testing import campaign
 from lamplighter.testing.campaign import Campaign, Tally
 from lamplighter.testing.report import Parts, Report
+from lamplighter.testing.shrink import shrunk
 from lamplighter.testing.simulation import simulate
 from lamplighter.testing.story import HOUR_S, story
 from lamplighter.testing.twofold import Twofold
@@ -29,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report = simulate(story(seed, length_s=asked.length), seed=seed, parts=parts)
         failed += not report.sound
         _tell(report, everything=asked.trace)
+        if asked.shrink and (found := shrunk(story(seed, length_s=asked.length), seed)):
+            sys.stdout.write(found[1])
         if failed and not asked.keep_going:
             break
     return UNSOUND if failed else SOUND
@@ -73,6 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--keep-going", action="store_true", help="go on after a run that is not sound")
     parser.add_argument("--lines", type=int, default=60, metavar="N", help="how long a trace is shown (60)")
     parser.add_argument("--trace", action="store_true", help="show the trace of sound runs too")
+    parser.add_argument(
+        "--shrink", action="store_true", help="print the smallest story that fails alike, as a test"
+    )
     parser.add_argument("--twofold", action="store_true", help="make each pass in both forms and compare")
     parser.add_argument("--jobs", type=int, default=None, metavar="N", help="a campaign in so many processes")
     parser.add_argument(

@@ -15,7 +15,7 @@ from lamplighter.model.intents import Answer, Approve, Intent
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.value import Instant
 from lamplighter.targets.simulated import Trouble, World
-from lamplighter.targets.simulated.journal import Applied, Event
+from lamplighter.targets.simulated.journal import Applied, Closing, Event
 from lamplighter.targets.simulated.troubles import OUTAGES
 from lamplighter.testing.checkers import Hears, Violation
 from lamplighter.testing.nearness import Nearness
@@ -82,6 +82,7 @@ class Simulation:
         report = self._report
         report.cpu_s, report.virtual_s = time.process_time() - began_s, self.world.now
         report.passes, report.maintainers = self.witness.passes, self.upkeep.lives
+        report.blind_stops = self.witness.blind_stops
         report.faults = self.world.befalling.counts
         report.coverage = self._nearness.pairs
         report.outages_s = [each.for_s for each in self._story.troubles if each.kind in OUTAGES]
@@ -118,6 +119,7 @@ class Simulation:
             since = None if left else since if since is not None else self.world.now
             if since is not None and self.world.now - since >= RESTING_S:
                 self._report.rested_at = since
+                self.upkeep.audit(self.witness)
                 self._over.set()
                 return
             await asyncio.sleep(LOOK_S)
@@ -178,6 +180,8 @@ class Simulation:
         accepted = {each.intent for each in result.answers if each.accepted}
         self.upkeep.unkept = set() if recorded else self.upkeep.unkept | accepted
         self._history = after
+        for closed in result.closed if recorded else ():
+            self._judge(Closing(inputs.now, closed, self.witness.decisions.get(closed.action)))
         for each in result.answers:
             self._answered(each)
             self._say(f"answered    {each.intent} {'yes' if each.accepted else each.code}: {each.detail}")
@@ -202,6 +206,9 @@ class Simulation:
         if isinstance(event, Applied):
             self._report.actions += 1
             self._nearness.applied(event.action, event.at)
+        self._judge(event)
+
+    def _judge(self, event: Event) -> None:
         for checker in tuple(self.checkers):
             for sentence in checker.look(event, self.witness):
                 self.violated(type(checker).__name__, sentence)

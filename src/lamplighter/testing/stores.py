@@ -14,7 +14,7 @@ from lamplighter.adapters.recordings import SqliteRecordings
 from lamplighter.model.errors import HeldError, OwnedError
 from lamplighter.model.history import History
 from lamplighter.model.passes import Inputs, Result
-from lamplighter.model.value import encode
+from lamplighter.model.value import Instant, encode
 from lamplighter.ports import Clock, Lease, Ledger, LedgerEntry, LedgerLine, Recorded, Recordings, Remembered
 
 
@@ -24,13 +24,16 @@ class Disk:
     def __init__(self) -> None:
         self.full = False
         self.reserve_writes = 0
+        self.freed_at: Instant = -1.0
 
     def fill(self, reserve_writes: int) -> None:
         """Let the disk be full, but for so many writes."""
         self.full, self.reserve_writes = True, reserve_writes
 
-    def free(self) -> None:
-        """Let there be room again."""
+    def free(self, now: Instant = -1.0) -> None:
+        """Let there be room again, from this instant on."""
+        if self.full:
+            self.freed_at = now
         self.full = False
 
     def writable(self) -> bool:

@@ -6,20 +6,25 @@ A part of the simulation. It runs the real loop, life after life, on the same st
 import asyncio
 import contextlib
 from collections.abc import Callable
+from functools import partial
 
 from lamplighter.engine.loop import Loop
 from lamplighter.engine.step import resting
 from lamplighter.engine.terms import Terms
 from lamplighter.model.errors import HeldError, LampError, OwnedError
+from lamplighter.model.history import History
 from lamplighter.model.intents import Intent
+from lamplighter.model.passes import Inputs, Result
 from lamplighter.ports import Target
 from lamplighter.targets.simulated import MaintainerFaults, SimulatedTarget, Trouble, World
 from lamplighter.targets.simulated.journal import Mishap
+from lamplighter.testing.audit import audit
 from lamplighter.testing.lives import HintedTarget, Life, MortalLedger, MortalRecordings, MortalTarget, Noted
 from lamplighter.testing.report import Parts
 from lamplighter.testing.stores import Cabinet, Disk, MemoryLeases
 from lamplighter.testing.story import Story
 from lamplighter.testing.virtual import VirtualClock, VirtualThread
+from lamplighter.testing.witness import Witness
 
 STEPS_MAX = 12
 """A maintainer is killed within so many steps of its time having come: about two passes."""
@@ -55,6 +60,7 @@ class Upkeep:
         self._leases = MemoryLeases(self.clock)
         self._present: tuple[Life, Loop] | None = None
         self._away_s = 1.0
+        self._newest = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self.owed: dict[str, Intent] = {}
 
@@ -125,9 +131,14 @@ class Upkeep:
             mortal(self._parts.target(target), life),
             self.clock,
             MortalLedger(self._ledger, life),
-            MortalRecordings(self.recordings, life, self._noted),
+            MortalRecordings(self.recordings, life, partial(self._heard, lease.token)),
             terms,
         )
+
+    def audit(self, witness: Witness) -> None:
+        """Look through the records of the run: see `audit`."""
+        for checker, message in audit(self._ledger, self.recordings, witness, self._parts.step, self._story):
+            self._wrong(checker, message)
 
     def __enter__(self) -> None:
         """Open what is written to."""
@@ -142,6 +153,15 @@ class Upkeep:
         """Draw how long a write takes."""
         slow_s = self._world.befalling.size("disk-slow")
         return 0.0 if slow_s is None else self._world.chance.between("disk-slow", 0.0, slow_s)
+
+    def _heard(self, token: int, inputs: Inputs, result: Result, after: History, *, recorded: bool) -> None:
+        """Hear of a pass of whoever holds this token; none is recorded after one of a newer maintainer."""
+        if recorded and token < self._newest and self._thread is None:
+            self._wrong(
+                "OneWriter", f"a pass under token {token} was recorded after one under {self._newest}"
+            )
+        self._newest = max(self._newest, token if recorded else 0)
+        self._noted(inputs, result, after, recorded=recorded)
 
     # --- what befalls them
 
@@ -215,11 +235,11 @@ class Upkeep:
         """Let the disk be full."""
         self.disk.fill(reserve_writes)
         self._world.note(Mishap(self._world.now, "disk", f"is full for {for_s:g} s"))
-        self._world.at(self._world.now + for_s, self.disk.free)
+        self._world.at(self._world.now + for_s, lambda: self.disk.free(self._world.now))
 
     def calm(self) -> None:
         """End all troubles."""
-        self.disk.free()
+        self.disk.free(self._world.now)
         self.clock.jumped_s = 0.0
 
     def _again(self, what: str, every_s: float, happen: Callable[[], None]) -> None:

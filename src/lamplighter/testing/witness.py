@@ -5,7 +5,7 @@ opinion of the engine: neither at what it remembers nor at why it wants somethin
 """
 
 from lamplighter.model.decisions import Decision
-from lamplighter.model.facts import Facts, Phase
+from lamplighter.model.facts import PROCESSES, Facts, Phase
 from lamplighter.model.history import History
 from lamplighter.model.intents import Approve, Down, Intent, Rollback, Up
 from lamplighter.model.passes import Inputs, Result
@@ -53,6 +53,9 @@ class Witness:
         self.asked_on: dict[str, Basis] = {}
         self.acted_on: dict[str, Basis] = {}
         self.passes = 0
+        self.blind_stops = 0
+        self.decisions: dict[str, Decision] = {}
+        self._changed_at: dict[str, Instant] = {}
 
     def heard(self, inputs: Inputs, result: Result, after: History, *, recorded: bool) -> None:
         """Take in a pass, which has just been recorded or could not be.
@@ -65,6 +68,7 @@ class Witness:
             if answers.get(intent.id):
                 self._ordered(intent, inputs.now)
         if recorded:
+            self.decisions.update((each.id, each) for each in result.decisions if each.state == "act")
             for each in (*(one.id for one in result.decisions if one.state == "act"), *after.pending):
                 self.recorded.setdefault(each, inputs.now)
         self.asked.update(each.id for each in result.decisions if each.state == "asked")
@@ -77,6 +81,18 @@ class Witness:
     def service(self, workload: str) -> Service | None:
         """Return a workload as the spec in force has it."""
         return self.system.services.get(workload) if self.system else None
+
+    def silent_since(self, source: str) -> Instant | None:
+        """Return since when a source of facts has truly been silent, None if it is not."""
+        befalling = self.world.befalling
+        for kind in ("unanswered", "reboot", *(("supervisor-restart",) if source == PROCESSES else ())):
+            if befalling.size(kind) is not None:
+                return befalling.near[kind][0]
+        return self.world.silences.since.get(source)
+
+    def changed_lately(self, workload: str, within_s: float) -> bool:
+        """Return whether a person has changed what is wanted of a workload, or its release, lately."""
+        return self.world.now - self._changed_at.get(workload, -1e9) <= within_s
 
     def drain_s(self, workload: str) -> float:
         """Return the shortest drain that any spec so far has promised a workload's requests."""
@@ -105,22 +121,29 @@ class Witness:
 
     def _ordered(self, intent: Intent, at: Instant) -> None:
         match intent:
-            case Up(system=system, releases=releases):
-                if self.down_at is not None:
-                    self.freed_until = dict.fromkeys((*system.services, ""), at)
-                if self.system is not None:
-                    left = system.services.keys() - self.system.services.keys()
-                    self.freed_until |= dict.fromkeys(left, at)
-                self.system, self.down_at = system, None
-                self.systems.append(system)
-                for name, release in releases.items():
-                    if self.rolled_back.pop(name, None) is not None:
-                        self.freed_until[name] = at
-                    self.releases.setdefault(name, []).append((at, release))
+            case Up():
+                self._up(intent, at)
             case Rollback(workload=workload, to=to):
                 self.rolled_back[workload] = at
+                self._changed_at[workload] = at
                 self.releases.setdefault(workload, []).append((at, to))
             case Approve(action=action):
                 self.approved.add(action)
             case Down():
                 self.down_at = at
+
+    def _up(self, intent: Up, at: Instant) -> None:
+        system, releases = intent.system, intent.releases
+        before = self.system.services if self.system else {}
+        for name, service in system.services.items():
+            if before.get(name) != service or name in releases:
+                self._changed_at[name] = at
+        if self.down_at is not None:
+            self.freed_until = dict.fromkeys((*system.services, ""), at)
+        self.freed_until |= dict.fromkeys(system.services.keys() - before.keys(), at)
+        self.system, self.down_at = system, None
+        self.systems.append(system)
+        for name, release in releases.items():
+            if self.rolled_back.pop(name, None) is not None:
+                self.freed_until[name] = at
+            self.releases.setdefault(name, []).append((at, release))

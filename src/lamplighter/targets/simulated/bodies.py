@@ -19,9 +19,10 @@ LEAK_BYTES_PER_S = 8 << 20
 class Body:
     """One replica. `passing`: passes its checks; `failing`: and yet fails its requests.
 
-    `finishes` are the instants at which the requests in flight will be finished, once it drains; `stuck`
-    are those that it will never finish, for it hangs. `recorded`: its supervisor still knows of it. `told`:
-    what was last said of it, for as long as that holds. `frail_s`: it ends so long after it is up.
+    `passed_at` is when it last passed its checks, where it has ceased to. `finishes` are the instants
+    at which the requests in flight will be finished, once it drains; `stuck` are those that it
+    will never finish, for it hangs. `recorded`: its supervisor still knows of it.
+    `told`: what was last said of it, for as long as that holds. `frail_s`: it ends so long after it is up.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Body:
     failing: bool = False
     hung: bool = False
     passed_once: bool = False
+    passed_at: Instant | None = None
     down_at: Instant | None = None
     draining_since: Instant | None = None
     drain_until: Instant = 0.0

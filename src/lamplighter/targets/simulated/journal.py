@@ -6,7 +6,9 @@ Written by the world alone; nothing that decides ever sees it.
 from typing import NamedTuple
 
 from lamplighter.model.actions import Action
+from lamplighter.model.decisions import Decision
 from lamplighter.model.facts import Facts
+from lamplighter.model.history import Closed
 from lamplighter.model.value import Instant
 
 
@@ -121,7 +123,15 @@ class Mishap(NamedTuple):
     what: str
 
 
-Event = Applied | Asked | Refused | Born | Passing | Draining | Ended | Mishap
+class Closing(NamedTuple):
+    """A maintainer recorded what became of an action, which it had decided so (None: by another record)."""
+
+    at: Instant
+    closed: Closed
+    decision: Decision | None
+
+
+Event = Applied | Asked | Refused | Born | Passing | Draining | Ended | Mishap | Closing
 
 
 def line(event: Event) -> str:
@@ -143,6 +153,8 @@ def line(event: Event) -> str:
             text = f"ended       {replica}: {cause}" + (f", {dropped} cut" if dropped else "")
         case Mishap(subject=subject, what=what):
             text = f"mishap      {subject}: {what}"
+        case Closing(closed=closed):
+            text = f"closed      {closed.action} {closed.result}: {closed.detail}"
     return f"{event.at:9.2f}  {text}"
 
 

@@ -87,6 +87,8 @@ class Mishaps:
         if body.stage == "ended" or body.passing == passing:
             return
         self._traffic.changed(self._agenda.now)
+        if body.passing:
+            body.passed_at = self._agenda.now
         body.passing = passing
         body.passed_once = body.passed_once or passing
         if passing:

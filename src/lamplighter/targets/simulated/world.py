@@ -59,6 +59,7 @@ class World:
         self.answers: dict[str, OutcomeState] = {}
         self.written_at: dict[str, Instant] = {}
         self.forgot_at: Instant = -1.0
+        self.gateway_forgot_at: Instant = -1.0
         self.dismantling = False
         self.listeners: list[Callable[[Event], None]] = []
         ground = Ground(self.chance, dict(apps or {}), self.ailments, self.bodies, self.shares)
@@ -203,7 +204,7 @@ class World:
         """Let the gateway forget all shares and its configuration."""
         self.traffic.changed(self.now)
         self.shares.clear()
-        self.configured = ""
+        self.configured, self.gateway_forgot_at = "", self.now
 
     def surge(self, workload: str, for_s: float, times: float) -> None:
         """Multiply the requests that come to a workload for a while."""

@@ -4,14 +4,17 @@ Each looks at the journal's events as they happen, at the world and at the witne
 engine believes. A checker yields a sentence for each violation.
 """
 
+from lamplighter.testing.checkers.blind import OutageHeld
 from lamplighter.testing.checkers.capacity import CountExact, MaxKept, MinKept, SharesSound
 from lamplighter.testing.checkers.conduct import ApprovalKept, BudgetKept, NoFlapping, RepairsBounded
 from lamplighter.testing.checkers.order import ApprovalFresh, NeedsKept
 from lamplighter.testing.checkers.ownership import AppliedOnce, OneOwner, RecordedFirst
 from lamplighter.testing.checkers.passes import ActionsEnd, Hears, LoadKnown, UndoKept
+from lamplighter.testing.checkers.reasons import Patient, ScaledDownRightly
 from lamplighter.testing.checkers.releases import BakeKept, OrderedOnly, OwnRelease
 from lamplighter.testing.checkers.safety import KnownOnly, NothingDropped
 from lamplighter.testing.checkers.seen import Checker, Violation
+from lamplighter.testing.checkers.words import DownMeansDown, FencedSilent, VerifiedTrue
 
 __all__ = [
     "ActionsEnd",
@@ -22,6 +25,8 @@ __all__ = [
     "BudgetKept",
     "Checker",
     "CountExact",
+    "DownMeansDown",
+    "FencedSilent",
     "Hears",
     "KnownOnly",
     "LoadKnown",
@@ -32,11 +37,15 @@ __all__ = [
     "NothingDropped",
     "OneOwner",
     "OrderedOnly",
+    "OutageHeld",
     "OwnRelease",
+    "Patient",
     "RecordedFirst",
     "RepairsBounded",
+    "ScaledDownRightly",
     "SharesSound",
     "UndoKept",
+    "VerifiedTrue",
     "Violation",
     "all_checkers",
 ]
@@ -66,4 +75,10 @@ def all_checkers() -> list[Checker]:
         ActionsEnd(),
         UndoKept(),
         LoadKnown(),
+        VerifiedTrue(),
+        FencedSilent(),
+        DownMeansDown(),
+        ScaledDownRightly(),
+        Patient(),
+        OutageHeld(),
     ]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from lamplighter.model.actions import Replace, Scale, Shift
 from lamplighter.targets.simulated.journal import Applied, Event, Truth
-from lamplighter.testing.checkers.seen import could_serve, of, serving, shares, stops, too_big, workload_of
+from lamplighter.testing.checkers.seen import could_serve, of, serving, shares, stops, workload_of
 from lamplighter.testing.witness import Witness
 
 SUM_TOLERANCE = 1e-3
@@ -60,19 +60,18 @@ class CountExact:
     One that has grown too big, or stopped serving, does not count: its successor is started before it ends.
     """
 
-    def look(self, event: Event, _witness: Witness) -> Iterator[str]:
+    def __init__(self) -> None:
+        self._succeeded: set[str] = set()
+
+    def look(self, event: Event, witness: Witness) -> Iterator[str]:
         """Look at each Scale that starts replicas."""
         if not isinstance(event, Applied) or not isinstance(event.action, Scale) or not event.action.starts:
             return
-        action, seen = event.action, event.seen.replicas if event.seen else ()
-        down = {each.id for each in of(event.before, action.workload) if each.down_at is not None}
-        succeeded = {
-            each.id
-            for each in seen
-            if too_big(each.memory_bytes) or (each.ready is False and each.id in down)
-        }
+        action, decision = event.action, witness.decisions.get(event.action_id)
+        if decision is not None and decision.subject != f"{action.workload}/{action.release}":
+            self._succeeded.add(decision.subject)
         live = [each for each in of(event.after, action.workload) if each.release == action.release]
-        count = sum(each.live and each.id not in succeeded for each in live)
+        count = sum(each.live and each.id not in self._succeeded for each in live)
         if count > action.replicas:
             yield f"{event.action_id} asks for {action.replicas} of {action.release} and there are {count}"
 

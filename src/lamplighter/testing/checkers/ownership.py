@@ -67,6 +67,7 @@ class RecordedFirst:
         """Look at each action as it arrives."""
         if not isinstance(event, Asked) or event.action_id in witness.recorded:
             return
-        if witness.disk.full and not stops(event.action, witness.world.truth()):
+        full = witness.disk.full or event.sent_at <= witness.disk.freed_at
+        if full and not stops(event.action, witness.world.truth()):
             return
         yield f"{event.action_id} was applied and is in no record"
