@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from math import ceil, floor
 
 from lamplighter.model.system import Service
-from lamplighter.model.value import Instant
 from lamplighter.targets.simulated.journal import Standing
 from lamplighter.targets.simulated.world import World
+from lamplighter.testing.need import needed
 from lamplighter.testing.story import Story
 from lamplighter.testing.witness import Witness
 
@@ -71,12 +71,3 @@ def _misfit(world: World, service: Service, count: int) -> Iterator[str]:
     high = min(service.replicas.max, max(service.replicas.min, ceil(need * (1 + SLACK)) + 1))
     if not low <= count <= high:
         yield f"{name} has {count} replicas, and its load asks for {need:.1f}"
-
-
-def needed(world: World, service: Service, at: Instant) -> float:
-    """Return how many replicas a service's true load needs, requests that are repeated left out."""
-    assert service.scale is not None
-    app, rate = world.traffic.app(service.name), world.traffic.demand_per_s(service.name, at)
-    busy = rate * (app.service_s + app.long_p * app.long_s)
-    asked = {"in_flight": busy, "rate": rate, "cpu": busy / app.slots}[service.scale.on]
-    return asked / service.scale.goal

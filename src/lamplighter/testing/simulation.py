@@ -173,15 +173,12 @@ class Simulation:
                 chosen, how = decision.chosen, "decided   " if recorded else "unrecorded"
                 self._say(f"{how}  {decision.id} {chosen.controller}: {chosen.because}")
         self.witness.heard(inputs, result, after, recorded=recorded)
-        for checker in tuple(self.checkers):
-            if isinstance(checker, Hears):
-                for sentence in checker.hear(inputs, result, after, self.witness):
-                    self.violated(type(checker).__name__, sentence)
+        self._let_hear(inputs, result, after)
         accepted = {each.intent for each in result.answers if each.accepted}
         self.upkeep.unkept = set() if recorded else self.upkeep.unkept | accepted
         self._history = after
-        for closed in result.closed if recorded else ():
-            self._judge(Closing(inputs.now, closed, self.witness.decisions.get(closed.action)))
+        if recorded:
+            self._closed(result, inputs.now)
         for each in result.answers:
             self._answered(each)
             self._say(f"answered    {each.intent} {'yes' if each.accepted else each.code}: {each.detail}")
@@ -189,6 +186,16 @@ class Simulation:
         for finding in result.findings:
             if finding.kind == "pass-failed":
                 self.violated("Pass", finding.message)
+
+    def _let_hear(self, inputs: Inputs, result: Result, after: History) -> None:
+        for checker in tuple(self.checkers):
+            if isinstance(checker, Hears):
+                for sentence in checker.hear(inputs, result, after, self.witness):
+                    self.violated(type(checker).__name__, sentence)
+
+    def _closed(self, result: Result, at: Instant) -> None:
+        for closed in result.closed:
+            self._judge(Closing(at, closed, self.witness.decisions.get(closed.action)))
 
     def _say_findings(self, result: Result) -> None:
         for each in result.closed:

@@ -2,11 +2,15 @@
 
 from collections import deque
 from collections.abc import Iterator
+from math import ceil, floor
 
 from lamplighter.model.actions import Replace, Scale
 from lamplighter.model.value import Instant
 from lamplighter.targets.simulated.journal import Applied, Ended, Event, Mishap, Passing
+from lamplighter.targets.simulated.silences import SOURCES
+from lamplighter.targets.simulated.troubles import EVERYTHING
 from lamplighter.testing.checkers.seen import could_serve, of, serving, stops, workload_of
+from lamplighter.testing.need import needed
 from lamplighter.testing.witness import Witness
 
 SHORT_LIFE_S = 3.0
@@ -114,18 +118,27 @@ class ApprovalKept:
             yield f"{event.action_id} stops {share:.0%} of {name}, which nobody has approved"
 
 
+SCATTER = 0.3
+"""Requests in flight scatter: a number that is right for a load so much off is no swing."""
+UNSETTLING = frozenset({"world", *SOURCES, EVERYTHING})
+"""What may move every workload's number: the target as a whole, and its facts."""
+
+
 class NoFlapping:
-    """Under a steady load the settled number of replicas does not swing."""
+    """Under a steady load the settled number of replicas does not swing.
+
+    What befalls another workload, a maintainer, a disk or a clock is no reason for it to.
+    """
 
     def __init__(self) -> None:
         self._turns: dict[str, list[tuple[Instant, int]]] = {}
         self._numbers: dict[tuple[str, str], int] = {}
-        self._disturbed_at: Instant = 0.0
+        self._disturbed_at: dict[str, Instant] = {}
 
     def look(self, event: Event, witness: Witness) -> Iterator[str]:
         """Look at each Scale of a workload of which one release lives."""
         if isinstance(event, Mishap):
-            self._disturbed_at = event.at
+            self._disturbed(event, witness)
         if not isinstance(event, Applied) or not isinstance(event.action, Scale):
             return
         action = event.action
@@ -135,9 +148,11 @@ class NoFlapping:
         if len(releases) > 1 or action.replicas == before or not action.replicas:
             self._turns[action.workload] = []
             return
+        if _right(action, event.at, witness):
+            return
         turns = self._turns.setdefault(action.workload, [])
         sign = 1 if action.replicas > before else -1
-        since = max(event.at - FLAP_WINDOW_S, self._disturbed_at + SETTLING_S)
+        since = max(event.at - FLAP_WINDOW_S, self._disturbed_at.get(action.workload, 0.0) + SETTLING_S)
         demand = witness.world.traffic.app(action.workload).demand
         turns[:] = [(at, way) for at, way in turns if at > since and demand.steady(at - SETTLING_S, event.at)]
         if not turns or turns[-1][1] != sign:
@@ -145,3 +160,22 @@ class NoFlapping:
         if len(turns) > TURNS_MAX + 1:
             since = turns[0][0]
             yield f"{action.workload} turned {len(turns) - 1} times since {since:.0f} under a steady load"
+
+    def _disturbed(self, event: Mishap, witness: Witness) -> None:
+        names = witness.system.services if witness.system else ()
+        for name in names:
+            if (
+                event.subject in UNSETTLING
+                or event.subject.rpartition("-")[0] == name
+                or event.subject == name
+            ):
+                self._disturbed_at[name] = event.at
+
+
+def _right(action: Scale, at: Instant, witness: Witness) -> bool:
+    """Return whether a number is right for the true load, or for one that is a little off."""
+    service = witness.service(action.workload)
+    if service is None or service.scale is None or service.scale.on == "latency":
+        return True
+    need = needed(witness.world, service, at)
+    return floor(need * (1 - SCATTER)) <= action.replicas <= ceil(need * (1 + SCATTER))

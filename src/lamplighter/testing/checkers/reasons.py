@@ -7,7 +7,7 @@ from lamplighter.model.system import Service
 from lamplighter.model.value import Instant
 from lamplighter.targets.simulated.journal import Applied, Draining, Ended, Event, Passing
 from lamplighter.testing.checkers.seen import could_serve, of, shares, stops, too_big
-from lamplighter.testing.rest import needed
+from lamplighter.testing.need import needed
 from lamplighter.testing.witness import Witness
 
 LOOKS = 12

@@ -1,0 +1,14 @@
+"""Need: how many replicas a load truly needs, by the world's own arithmetic and not by what was read of it."""
+
+from lamplighter.model.system import Service
+from lamplighter.model.value import Instant
+from lamplighter.targets.simulated import World
+
+
+def needed(world: World, service: Service, at: Instant) -> float:
+    """Return how many replicas a service's true load needs, requests that are repeated left out."""
+    assert service.scale is not None
+    app, rate = world.traffic.app(service.name), world.traffic.demand_per_s(service.name, at)
+    busy = rate * (app.service_s + app.long_p * app.long_s)
+    asked = {"in_flight": busy, "rate": rate, "cpu": busy / app.slots}[service.scale.on]
+    return asked / service.scale.goal
