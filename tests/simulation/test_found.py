@@ -2,20 +2,24 @@
 
 from msgspec.structs import replace
 
+from lamplighter.model.facts import HEALTH
 from lamplighter.model.intents import Up
-from lamplighter.model.system import Guards, RolloutPolicy, Service
-from lamplighter.targets.simulated import AnswerFaults, Faults, SourceFaults
+from lamplighter.model.system import Guards, RolloutPolicy, Service, System
+from lamplighter.targets.simulated import AnswerFaults, Faults, SourceFaults, Trouble
 from lamplighter.testing.builders import service, system
 from lamplighter.testing.scenarios import (
+    befalls,
     crash,
     down,
     eventually,
     full_disk,
+    hang,
     kill_maintainer,
     never,
     nothing_left,
     order,
     scenario,
+    silence,
 )
 
 
@@ -83,6 +87,30 @@ def test_noise_alone_does_not_swing_the_number() -> None:
     made = scenario("noise").given(search=(2, 6)).load("search", (-60, 120), (600, 120))
     report = made.then(never(below=2))
     assert report.actions < 10
+
+
+def test_successor_that_hangs_too_is_replaced() -> None:
+    """With room for one successor only, one that stops answering makes room for another."""
+    made = scenario("two that hang").given(search=stepped(1, 1, 1)).at(0, hang("search/1"))
+    made.at(6, silence(HEALTH, for_s=20)).at(10, hang("search/2")).then(eventually(replicas=1))
+
+
+def test_gateway_that_forgets_its_shares_in_a_rollout_leaves_nobody_alone() -> None:
+    """What is left of stable is not given all of the traffic while the candidate carries most of it."""
+    made = scenario("forgotten shares").given(search=stepped(3, 4, 1, 0.6, 1.0), release="r2")
+    for at in range(4, 20, 2):
+        made.at(at, befalls(Trouble(kind="gateway-restart", at=0.0)))
+    made.then(eventually(release="r2", replicas=3, within_s=200))
+
+
+def test_workload_that_comes_back_uses_no_name_again() -> None:
+    """A workload that left the spec and came back goes on counting its replicas' names."""
+    both = System(name="sim", services={each: service(each, 1) for each in ("search", "model")})
+    alone = replace(both, services={"search": both.services["search"]})
+    made = scenario("left and back").given(search=1, model=1)
+    made.at(1, order(Up(id="up-alone", system=alone)))
+    made.at(60, order(Up(id="up-both", system=both, releases={"model": "r1"})))
+    made.then(eventually(release="r1", replicas=1))
 
 
 def test_lost_answers_start_nothing_twice() -> None:

@@ -61,7 +61,8 @@ def repair(system: System, survey: Survey, history: History) -> Verdict:
        off from its predecessor's start when that did not last either.
     3. Replicas missing without a trace for `MISSING_GRACE_S` are started anew, by one Scale.
     4. One that was ready and fails its checks for `unhealthy_after_s`: drained and replaced while
-       another one serves; if none does, a successor is started first, and it ends once that serves.
+       another one serves; if none does, a successor is started first, and it ends once that serves; a
+       successor that does not answer either is replaced where it stands.
     5. One that is not ready `start_timeout_s` after its start is replaced: it never served.
     6. One above its memory for `MEMORY_GRACE_S`: a successor first, then it is drained, but not while
        it is one of the last `min` that can serve, or while it is not known whether it serves.
@@ -207,7 +208,10 @@ def _cured(place: Place, spares: dict[str, Replica | None]) -> Iterator[Proposal
         if serves and spare_room > 0 and not spares:
             yield contracts.spare(replica, place.wanted, _why(sick.message), _timing(place.service))
             return
-        if serves and spares:
+        stuck = sick.kind == "replica-unresponsive" and any(
+            each is not None and each.id == replica.id for each in spares.values()
+        )
+        if serves and spares and not stuck:
             continue
         needs = () if sick.kind == "replica-over-memory" else (Broken(replica=replica.id),)
         blast = 1 / max(1, survey.carrying(name))

@@ -1,4 +1,4 @@
-"""Need: how many replicas a load truly needs, by the world's own arithmetic and not by what was read of it."""
+"""Need: how many replicas a load truly needs, by the world's own arithmetic, not by readings."""
 
 from lamplighter.model.system import Service
 from lamplighter.model.value import Instant

@@ -18,7 +18,7 @@ from lamplighter.model.facts import HEALTH, PROCESSES, TRAFFIC
 from lamplighter.model.intents import Down, Intent, Rollback, Up
 from lamplighter.model.system import Guards, Health, Repair, RolloutPolicy, Scale, Service, System
 from lamplighter.model.value import Instant
-from lamplighter.targets.simulated import Ailment, App, Demand, Faults
+from lamplighter.targets.simulated import Ailment, App, Demand, Faults, Trouble
 from lamplighter.targets.simulated.bodies import Body
 from lamplighter.targets.simulated.journal import Event
 from lamplighter.testing.builders import service
@@ -106,6 +106,16 @@ def second_maintainer(stopped_for_s: float = 8.0) -> Happening:
 def full_disk(for_s: float, reserve_writes: int = RESERVE_WRITES) -> Happening:
     """Nothing can be written but for a small reserve."""
     return Happening(lambda run: run.upkeep.fill(for_s, reserve_writes), for_s)
+
+
+def befalls(trouble: Trouble) -> Happening:
+    """A trouble of any kind comes about (its own instant does not count)."""
+
+    def happen(run: Simulation) -> None:
+        run.world.befalling.befall(trouble)
+        run.upkeep.befall(trouble)
+
+    return Happening(happen, trouble.for_s)
 
 
 def trouble(faults: Faults, for_s: float) -> Happening:

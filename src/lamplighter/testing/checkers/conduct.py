@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 from math import ceil, floor
+from typing import NamedTuple
 
 from lamplighter.model.actions import Replace, Scale
 from lamplighter.model.value import Instant
@@ -124,6 +125,14 @@ UNSETTLING = frozenset({"world", *SOURCES, EVERYTHING})
 """What may move every workload's number: the target as a whole, and its facts."""
 
 
+class Turn(NamedTuple):
+    """A change of direction; `right`: to a number that suits the load."""
+
+    at: Instant
+    way: int
+    right: bool
+
+
 class NoFlapping:
     """Under a steady load the settled number of replicas does not swing.
 
@@ -131,7 +140,7 @@ class NoFlapping:
     """
 
     def __init__(self) -> None:
-        self._turns: dict[str, list[tuple[Instant, int]]] = {}
+        self._turns: dict[str, list[Turn]] = {}
         self._numbers: dict[tuple[str, str], int] = {}
         self._disturbed_at: dict[str, Instant] = {}
 
@@ -148,17 +157,17 @@ class NoFlapping:
         if len(releases) > 1 or action.replicas == before or not action.replicas:
             self._turns[action.workload] = []
             return
-        if _right(action, event.at, witness):
-            return
         turns = self._turns.setdefault(action.workload, [])
         sign = 1 if action.replicas > before else -1
         since = max(event.at - FLAP_WINDOW_S, self._disturbed_at.get(action.workload, 0.0) + SETTLING_S)
         demand = witness.world.traffic.app(action.workload).demand
-        turns[:] = [(at, way) for at, way in turns if at > since and demand.steady(at - SETTLING_S, event.at)]
-        if not turns or turns[-1][1] != sign:
-            turns.append((event.at, sign))
-        if len(turns) > TURNS_MAX + 1:
-            since = turns[0][0]
+        steady = demand.steady(event.at - FLAP_WINDOW_S, event.at)
+        turns[:] = [each for each in turns if each.at > since] if steady else []
+        if not turns or turns[-1].way != sign:
+            turns.append(Turn(event.at, sign, _right(action, event.at, witness)))
+        wrong = sum(not each.right for each in turns)
+        if wrong > TURNS_MAX + 1 or len(turns) > _turns_max(action, witness):
+            since = turns[0].at
             yield f"{action.workload} turned {len(turns) - 1} times since {since:.0f} under a steady load"
 
     def _disturbed(self, event: Mishap, witness: Witness) -> None:
@@ -170,6 +179,13 @@ class NoFlapping:
                 or event.subject == name
             ):
                 self._disturbed_at[name] = event.at
+
+
+def _turns_max(action: Scale, witness: Witness) -> int:
+    """Return how often a number may turn between two that are both right: up and down in each calm window."""
+    service = witness.service(action.workload)
+    window_s = service.scale.window_s if service is not None and service.scale is not None else FLAP_WINDOW_S
+    return TURNS_MAX + 1 + round(2 * FLAP_WINDOW_S / window_s)
 
 
 def _right(action: Scale, at: Instant, witness: Witness) -> bool:
