@@ -188,3 +188,55 @@ def test_who_rests_changes_nothing(story: list[tuple[tuple[str, object], int]]) 
         told(world, event)
         for _ in range(passes):
             world.once()
+
+
+def looked_at(world: TwoForms) -> list[str]:
+    """Return the workloads that the last pass left awake."""
+    return sorted(set(world.history.workloads) - set(world.rest._resting))
+
+
+def test_what_stands_as_settled_rests() -> None:
+    """Under a load that wobbles and asks for no other number nobody is looked at, whatever is followed."""
+    world = begun()
+    for turn in range(90):
+        told(world, ("load", ("web", 17 + turn % 2)))
+        told(world, ("busy", turn))
+        world.once()
+    assert [] == looked_at(world)
+
+
+def test_only_what_changed_is_looked_at() -> None:
+    """A replica that dies wakes its own workload and no other."""
+    world = begun()
+    world.kill(world.live(workload="quick")[0])
+    world.once()
+    assert ["quick"] == looked_at(world)
+
+
+def test_a_repair_is_forgotten_in_time() -> None:
+    """A workload that rests again after a repair is looked at once that no longer counts."""
+    world = begun()
+    world.kill(world.live(workload="slow")[0])
+    world.run(20)
+    counted = len(world.history.workloads["slow"].repairs)
+    world.run(40)
+    assert (1, ()) == (counted, world.history.workloads["slow"].repairs)
+
+
+def test_a_replica_above_its_memory_is_noticed() -> None:
+    """Memory that grows beyond what was asked for wakes its workload."""
+    world = begun()
+    told(world, ("fat", sorted(world.replicas).index(world.live(workload="fixed")[0])))
+    world.once()
+    assert ["fixed"] == looked_at(world)
+
+
+def test_facts_that_fall_behind_wake_what_they_are_behind_on() -> None:
+    """While facts are older than the last answer on a workload nothing is noted of it, not even its load."""
+    world = begun()
+    world.kill(world.live(workload="web")[0])
+    for turn in range(12):
+        told(world, ("late", PROCESSES) if turn % 3 else ("hear", 0))
+        told(world, ("wobble", ("web", 1)))
+        world.once()
+    assert world.history.workloads["web"].answered_at is not None
