@@ -22,8 +22,8 @@ class Words:
 
     def echo(self, message: bytes, context: grpc.ServicerContext) -> bytes:
         """Send the message back."""
-        context.send_initial_metadata((("x-from", self.name),))
         time.sleep(self.slower_s)
+        context.send_initial_metadata((("x-from", self.name),))
         return message
 
     def count(self, message: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:

@@ -4,6 +4,7 @@ A part of the world, which owns the replicas and the shares. Knows no target and
 """
 
 from collections.abc import Mapping
+from math import ceil
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -23,6 +24,8 @@ HEALTHY = Ailment()
 DIGITS = 3
 BACKLOG_S_MAX = 30.0
 """Nobody waits longer than this: a gateway gives up what is queued for so much work."""
+WAITING_MAX = 1000.0
+"""Requests of one workload at zero that a gateway holds; it refuses the rest."""
 PATIENCE_S = 5.0
 """Callers that retry wait so long for an answer before they ask again."""
 
@@ -58,6 +61,8 @@ class Traffic:
 
     def __init__(self, ground: Ground) -> None:
         self.bursting: dict[str, float] = {}
+        self.sleepers: frozenset[str] = frozenset()
+        self.waiting: dict[str, float] = {}
         self._ground = ground
         self._backlogs: dict[tuple[str, str], float] = {}
         self._census: Census | None = None
@@ -122,6 +127,9 @@ class Traffic:
         """Draw what a gateway would read of a workload now."""
         chance, demand = self._ground.chance, self.app(workload).demand
         streams = self._streams_at(at).get(workload, {}).values()
+        if workload in self.sleepers and not streams:
+            waiting = ceil(self.waiting.get(workload, 0.0))
+            return Load(in_flight=0, queued=waiting, rate_per_s=0.0, errors_per_s=0.0)
         asked = self.demand_per_s(workload, at) if not streams else sum(each.rate_per_s for each in streams)
         failing = sum(
             each.rate_per_s * sum(body.failing for body in each.bodies) / len(each.bodies) for each in streams
@@ -159,17 +167,24 @@ class Traffic:
         return Stream(bodies, rate, flow(self.app_of(bodies[0]), len(bodies), rate, backlog))
 
     def _pile_up(self, until: Instant) -> None:
-        """Let what cannot be done in this time pile up, or be worked off; with nobody there it fails."""
+        """Let what cannot be done in this time pile up, or be worked off.
+
+        With nobody there it fails, but for a workload that may go to zero: its requests wait.
+        """
         since, self._piled_until = self._piled_until, until
         if until <= since:
             return
         middle = (since + until) / 2
+        for name in sorted(self.sleepers - self.census().keys()):
+            more = self.demand_per_s(name, middle) * (until - since)
+            self.waiting[name] = min(self.waiting.get(name, 0.0) + more, WAITING_MAX)
         held, self._backlogs = self._backlogs, {}
         for workload, serving in self.census().items():
             for release, bodies in serving.items():
                 capacity = capacity_per_s(self.app_of(bodies[0]), len(bodies))
                 surplus = self._rate(serving, release, middle, held) - capacity
                 backlog = held.get((workload, release), 0.0) + surplus * (until - since)
+                backlog += self.waiting.pop(workload, 0.0)
                 if backlog > 0:
                     self._backlogs[workload, release] = min(backlog, BACKLOG_S_MAX * capacity)
 

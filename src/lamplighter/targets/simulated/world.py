@@ -174,6 +174,7 @@ class World:
         """Set the gateway as a system says; shares of workloads that it does not have are dropped."""
         self.traffic.changed(self.now)
         self.system, self.configured = system, digest(system)
+        self.traffic.sleepers = frozenset(n for n, each in system.services.items() if each.replicas.min == 0)
         for name in [each for each in self.shares if each not in system.services]:
             del self.shares[name]
 

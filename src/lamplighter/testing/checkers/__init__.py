@@ -15,6 +15,7 @@ from lamplighter.testing.checkers.releases import BakeKept, OrderedOnly, OwnRele
 from lamplighter.testing.checkers.safety import KnownOnly, NothingDropped
 from lamplighter.testing.checkers.seen import Checker, Violation
 from lamplighter.testing.checkers.words import DownMeansDown, FencedSilent, VerifiedTrue
+from lamplighter.testing.checkers.zero import WaitersServed, ZeroOnlyWhenIdle
 
 __all__ = [
     "ActionsEnd",
@@ -47,6 +48,8 @@ __all__ = [
     "UndoKept",
     "VerifiedTrue",
     "Violation",
+    "WaitersServed",
+    "ZeroOnlyWhenIdle",
     "all_checkers",
 ]
 
@@ -81,4 +84,6 @@ def all_checkers() -> list[Checker]:
         ScaledDownRightly(),
         Patient(),
         OutageHeld(),
+        ZeroOnlyWhenIdle(),
+        WaitersServed(),
     ]

@@ -152,10 +152,10 @@ def _count_cuts(name: str) -> Json:
         **_named("envoy.access_loggers.stats", logger),
         "filter": {"and_filter": {"filters": [cut, began]}},
     }
-    """Counts gRPC calls that ended with a failure of the server's: told in trailers, under status 200."""
+
 
 def _count_grpc_failures(name: str) -> Json:
-    """Counts gRPC calls that ended with a failure of the server's: it stands in trailers, under status 200."""
+    """Counts gRPC calls that ended with a failure of the server's: told in trailers, under status 200."""
     logger = {**_stats_logger(name), "counters": [{"stat": _stat("grpc_failed"), "value_fixed": 1}]}
     is_grpc = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
     filters = [

@@ -1,0 +1,69 @@
+"""Zero: a workload goes there only when it is known to be idle, and what comes then is served.
+
+Looks at what was known and what truly waits; not at how long the engine thinks that it was idle.
+"""
+
+from collections.abc import Iterator
+
+from lamplighter.controllers.load import asked
+from lamplighter.model.actions import Scale
+from lamplighter.model.facts import HEALTH, PROCESSES, TRAFFIC
+from lamplighter.model.history import History
+from lamplighter.model.passes import Inputs, Result
+from lamplighter.targets.simulated.journal import Applied, Event
+from lamplighter.testing.checkers.seen import serving
+from lamplighter.testing.witness import Witness
+
+WAKING_S_MAX = 60.0
+"""A start, a repair of it and their back-offs; only time in which every source was heard counts."""
+GAP_S_MAX = 10.0
+
+
+class ZeroOnlyWhenIdle:
+    """Nothing that serves is stopped so that none is left, unless nobody asks for it, and that is known."""
+
+    def look(self, event: Event, witness: Witness) -> Iterator[str]:
+        """Look at each Scale that takes the last serving replica of a workload that may go to zero."""
+        if not isinstance(event, Applied) or not isinstance(event.action, Scale) or not event.action.stops:
+            return
+        name = event.action.workload
+        service = witness.service(name)
+        if service is None or service.replicas.min > 0 or witness.ordered_down(name, event.sent_at):
+            return
+        if not serving(event, event.before, name) or serving(event, event.after, name):
+            return
+        if event.seen is None or event.seen.silence(TRAFFIC, event.sent_at):
+            yield f"{event.action_id} took {name} to zero while its load was not known"
+        elif (requests := asked(event.seen.loads.get(name))) != 0:
+            yield f"{event.action_id} took {name} to zero while {requests} ask for it"
+
+
+class WaitersServed:
+    """Requests that wait at zero get a replica, once everything is heard."""
+
+    def __init__(self) -> None:
+        self._waiting_s: dict[str, float] = {}
+        self._last = 0.0
+
+    def look(self, _event: Event, _witness: Witness) -> Iterator[str]:
+        """Look at nothing: it only hears."""
+        return iter(())
+
+    def hear(self, inputs: Inputs, _result: Result, after: History, _witness: Witness) -> Iterator[str]:
+        """Hear for how long requests have waited for a workload of which nothing serves."""
+        gap_s, self._last = min(inputs.now - self._last, GAP_S_MAX), inputs.now
+        if after.stopping is not None or after.stopped or not inputs.recordable:
+            self._waiting_s = {}
+            return
+        if any(inputs.facts.silence(each, inputs.now) for each in (PROCESSES, HEALTH, TRAFFIC)):
+            return
+        for name in after.system.services if after.system else ():
+            ready = any(each.workload == name and each.ready for each in inputs.facts.replicas)
+            load = inputs.facts.loads.get(name)
+            at_zero = after.workloads[name].stable if name in after.workloads else ""
+            if ready or not at_zero or load is None or not load.queued:
+                self._waiting_s.pop(name, None)
+                continue
+            self._waiting_s[name] = self._waiting_s.get(name, 0.0) + gap_s
+            if self._waiting_s[name] > WAKING_S_MAX:
+                yield f"{load.queued} requests have waited for {name} for {self._waiting_s[name]:.0f} s"
