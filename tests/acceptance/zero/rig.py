@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import msgspec
-from tests.acceptance.gateway.rig import Gateway, until
+from tests.acceptance.gateway.rig import Gateway, ask, until
 
 from lamplighter.targets.local.activator import Activator, serving
 from lamplighter.targets.local.gateway import Backend, Endpoint, Route, render, write
@@ -74,11 +74,14 @@ class Door:
         self.gateway.table = self.activator.mark(table)
         write(self.gateway.folder, render(self.gateway.table))
 
-    def route(self, prefix: str) -> None:
-        """Serve the service under another path."""
+    async def route(self, prefix: str) -> None:
+        """Serve the service under another path; returns once the gateway holds a request to it."""
         route = Route(prefix, "search")
         self.gateway.table = msgspec.structs.replace(self.gateway.table, routes=(route,))
         self.show(*self.endpoints)
+        while (await ask(self.port, prefix, patience_s=0.3)).status:
+            await asyncio.sleep(0.02)
+        await self.holds(0)
 
     async def holds(self, count: int, within_s: float = 10.0) -> None:
         """Wait until so many requests wait."""

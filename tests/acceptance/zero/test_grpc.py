@@ -50,7 +50,7 @@ Start = Callable[..., Server]
 async def calling(gateway: Gateway) -> AsyncIterator[tuple[Door, grpc.aio.Channel]]:
     """A service that speaks gRPC, at zero, and a client's channel to it. gRPC paths have no prefix."""
     async with door(gateway, protocol="grpc", check=HEALTH, wait_s=20.0) as here:
-        here.route("/")
+        await here.route("/")
         async with grpc.aio.insecure_channel(f"127.0.0.1:{here.port}") as channel:
             yield here, channel
 
