@@ -83,14 +83,8 @@ BUGS: tuple[Bug, ...] = (
     ),
     _bug(
         "two-owners-in-one-pass",
-        "two decisions of one pass may settle the number of one release and stop one replica",
-        ("engine.settle", '            yield f"{workload}/{release}"\n', "            pass\n"),
-        (
-            "engine.settle",
-            '            yield from (f"replica {each}" for each in stops)\n',
-            "            pass\n",
-        ),
-        ("engine.settle", '            yield f"replica {replica}"\n', "            pass\n"),
+        "several decisions of one pass may settle one number and stop one replica",
+        ("engine.settle", "claims = tuple(_claims(proposal))", "claims = ()"),
     ),
     _bug(
         "stale-approval",

@@ -7,7 +7,7 @@ contract and by the facts of the pass; not by what the engine remembers.
 from collections.abc import Iterable, Iterator
 from typing import Protocol, runtime_checkable
 
-from lamplighter.model.actions import Action, Scale, Shift
+from lamplighter.model.actions import Action, Replace, Scale, Shift
 from lamplighter.model.decisions import Decision
 from lamplighter.model.facts import HEALTH, PROCESSES, TRAFFIC, Facts
 from lamplighter.model.history import History
@@ -53,6 +53,35 @@ class ActionsEnd:
         for name, heard_s in sorted(self._heard_s.items()):
             if heard_s > UNDER_WAY_S_MAX:
                 yield f"{name} is under way for {heard_s:.0f} s and comes to no end"
+
+
+class OneHand:
+    """In one pass one decision at most goes ahead on a subject, on a release's number, on a replica."""
+
+    def look(self, _event: Event, _witness: Witness) -> Iterator[str]:
+        """Look at nothing: it only hears."""
+        return iter(())
+
+    def hear(self, _inputs: Inputs, result: Result, _after: History, _witness: Witness) -> Iterator[str]:
+        """Hear what goes ahead."""
+        holders: dict[str, str] = {}
+        for each in result.decisions:
+            if each.state != "act":
+                continue
+            for claim in sorted(_claimed(each)):
+                first = holders.setdefault(claim, each.id)
+                if first != each.id:
+                    yield f"{first} and {each.id} both decide on {claim} in one pass"
+
+
+def _claimed(decision: Decision) -> set[str]:
+    match decision.chosen.action:
+        case Scale(workload=workload, release=release, stops=stops):
+            return {decision.subject, f"{workload}/{release}", *stops}
+        case Replace(replica=replica):
+            return {decision.subject, replica}
+        case _:
+            return {decision.subject}
 
 
 class UndoKept:
