@@ -18,7 +18,8 @@ GATEWAY_BACK_S = 1.0
 STRUCK = re.compile(r"(?:killed|stopped|paused) (\d+)")
 WARM_S, WARM_SHARE = 900.0, 0.4
 """A process's first quarter of an hour (of a short life the first 40%) is not looked at for growth."""
-PSS_MIB_PER_H_MAX = 1.0
+PSS_MIB_PER_H_MAX = 2.0
+"""Python takes its small objects from arenas of 1 MiB: two of them an hour."""
 FILES_PER_H_MAX = {"maintainer": 2.0, "supervisor": 10.0, "gateway": 40.0}
 """Open files go with what there is: two a replica at the supervisor, one a connection at the gateway."""
 RECORDING_SPARE_BYTES = 5 << 20
