@@ -80,7 +80,7 @@ class Door:
         self.gateway.table = msgspec.structs.replace(self.gateway.table, routes=(route,))
         self.show(*self.endpoints)
         while (await ask(self.port, prefix, patience_s=0.3)).status:
-            await asyncio.sleep(0.02)
+            pass
         await self.holds(0)
 
     async def holds(self, count: int, within_s: float = 10.0) -> None:
