@@ -69,6 +69,8 @@ class Database:
         self._lock = threading.RLock()
         self._starved = False
         self._tried_at = 0.0
+        self._failed = False
+        self._wrote_at = float("-inf")
         self._unfolded = 0
         with self._translated():
             self._connection = _connect(path, read_only=read_only)
@@ -101,6 +103,7 @@ class Database:
             self._connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             with self._whole():
                 yield self._connection
+            self._failed = False
             self._fold(size_bytes)
 
     def rows(self, query: str, *parameters: object) -> list[tuple[object, ...]]:
@@ -112,8 +115,20 @@ class Database:
         """Return whether there is room for the next record, even if the disk is full now."""
         with self._lock, contextlib.suppress(LampError), self._translated():
             self._keep_room()
+            if self._failed and not self._writes():
+                return False
             return not self._starved or self._free_bytes() >= FLOOR_BYTES
         return False
+
+    def _writes(self) -> bool:
+        """Return whether a write that changes nothing succeeds; after one failed, room proves nothing."""
+        if time.monotonic() - self._wrote_at < RETRY_S:
+            return False
+        self._wrote_at = time.monotonic()
+        with self._whole():
+            self._connection.execute(f"PRAGMA user_version={int(self._pragma('user_version'))}")
+        self._failed = False
+        return True
 
     @property
     def starved(self) -> bool:
@@ -226,7 +241,7 @@ class Database:
         if code in _FULL:
             if not self._starved:
                 self._reserve_bytes = min(2 * self._reserve_bytes, RESERVE_BYTES_MAX)
-            self._starved = True
+            self._starved = self._failed = True
             return HeldError(
                 f"the disk that holds {self.path.name} is full, and its reserve is used up",
                 code="disk-full",

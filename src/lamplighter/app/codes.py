@@ -47,6 +47,8 @@ ERRORS = {
     " the state folder, under logs.",
     "maintainer-newer": "A maintainer of a newer version runs this system, and an older one does not push it"
     " aside. Use the newer version, or upgrade this one.",
+    "maintainer-not-started": "The maintainer's process could not be started: no process, descriptor or"
+    " memory was to be had. The message has the kernel's word for it.",
     "maintainer-silent": "A maintainer holds this system and does not answer: it was stopped, or it hangs."
     " Traffic goes on and nothing is repaired. The message names its pid: let it go on, or end it.",
     "needs-confirmation": "There are changes and nobody at a terminal to confirm them. Add -y once you have"

@@ -1,10 +1,11 @@
 """Where a system's state stands on this machine, and whether it may be written."""
 
+import errno
 import os
 from pathlib import Path
 
 from lamplighter.adapters.recordings import Limits
-from lamplighter.model.errors import EnvironmentFault, UserError
+from lamplighter.model.errors import EnvironmentFault, HeldError, UserError
 from lamplighter.spec.units import size
 
 VARIABLE = "LAMP_STATE_DIR"
@@ -31,6 +32,7 @@ def prepare(state: Path) -> None:
 
     Raises:
         EnvironmentFault: it cannot be written (`state-not-writable`); nothing has been started.
+        HeldError: there is no room (`disk-full`).
     """
     probe = state / ".writable"
     try:
@@ -38,6 +40,7 @@ def prepare(state: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
+        refuse_full(state, error)
         raise EnvironmentFault(
             f"cannot write to the state folder {state}: {error.strerror}",
             code="state-not-writable",
@@ -66,6 +69,16 @@ def recording_limits() -> Limits:
         )
     # A sixteenth at a time is dropped, so that what is kept never falls far below the size.
     return Limits(total_bytes=total_bytes, group_bytes=min(Limits().group_bytes, total_bytes // 16))
+
+
+def refuse_full(state: Path, error: OSError) -> None:
+    """Raise HeldError (`disk-full`) if that is what an error means: no room, no inode, or a quota."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        raise HeldError(
+            f"the disk that holds {state} is full, or holds as many files as it may: {error.strerror}",
+            code="disk-full",
+            mend="free some space there; what runs goes on meanwhile",
+        ) from error
 
 
 def only_system() -> str:

@@ -17,13 +17,14 @@ from lamplighter.adapters.clock import SystemClock
 from lamplighter.app import reading
 from lamplighter.app.answering import required
 from lamplighter.app.client import Client
-from lamplighter.app.places import prepare
+from lamplighter.app.places import prepare, refuse_full
 from lamplighter.app.views import Status, WorkloadView
 from lamplighter.app.wiring import LOCAL, local_target
 from lamplighter.model import errors
 from lamplighter.model.errors import (
     BackendError,
     ConflictError,
+    EnvironmentFault,
     HeldError,
     LampError,
     UnreachableError,
@@ -348,19 +349,32 @@ def _fate(service: Service, view: WorkloadView | None, release: str) -> _Fate:
 
 
 def _spawn(state: Path, system: str) -> subprocess.Popen[bytes]:
-    """Start a maintainer that outlives this process; what it says goes into a file."""
+    """Start a maintainer that outlives this process; what it says goes into a file.
+
+    Raises:
+        EnvironmentFault: no process, descriptor or memory is to be had (`maintainer-not-started`).
+        HeldError: the disk is full.
+    """
     command = [sys.executable, "-m", "lamplighter.faces.http"]
     command += ["--state", str(state), "--system", system, "--target", LOCAL]
-    (state / "logs").mkdir(exist_ok=True)
-    with (state / "logs" / OUTPUT).open("wb") as output:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            cwd=state,
-        )
+    try:
+        (state / "logs").mkdir(exist_ok=True)
+        with (state / "logs" / OUTPUT).open("wb") as output:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                cwd=state,
+            )
+    except OSError as error:
+        refuse_full(state, error)
+        raise EnvironmentFault(
+            f"the maintainer cannot be started: {error.strerror}",
+            code="maintainer-not-started",
+            mend="see how many processes and files this user may have: ulimit -a",
+        ) from error
 
 
 def _died(code: int, state: Path) -> LampError:

@@ -125,6 +125,10 @@ class Rig(Prototype):
         """Return all processes that belong to the system."""
         return marked(site_mark(self.home))
 
+    def living(self) -> set[str]:
+        """Return the replicas that have a process, whatever is known of their health."""
+        return {each.marks["LAMP_REPLICA"] for each in self.processes() if "LAMP_REPLICA" in each.marks}
+
     def kill_all(self) -> None:
         """End everything without asking; for a test that failed."""
         with suppress(Exception):

@@ -251,14 +251,17 @@ class Client:
     async def _start(self) -> None:
         """Run the starter; it returns when the supervisor is in the background and on its own."""
         env = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", MODULE, str(self._state_dir), self._system),
-            env={**env, "MALLOC_ARENA_MAX": "1"},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", MODULE, str(self._state_dir), self._system),
+                env={**env, "MALLOC_ARENA_MAX": "1"},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:  # no process, descriptor or memory to be had
+            raise self._not_started([error.strerror or str(error)]) from error
         _, said = await process.communicate()
         if process.returncode == NOT_WRITABLE:
             raise EnvironmentFault(

@@ -115,7 +115,7 @@ class LocalTarget:
         reading, fault = None, await _gateway_fault(observed)
         try:
             reading = await asyncio.to_thread(read, self._state_dir / "gateway", READ_DEADLINE_S)
-            fault = ""
+            fault = _not_told(observed)
         except GatewayUnavailableError as error:
             fault = fault or str(error)
         self._hear(HEALTH, now, fault)
@@ -338,10 +338,18 @@ class LocalTarget:
 _NOTHING = protocol.Observed(now=0.0, pid=0, token=0)
 
 
+def _not_told(observed: protocol.Observed | None) -> str:
+    """Return why the gateway acts on an older list of replicas than there is, if it does."""
+    faults = observed.faults if observed else ()
+    return next((each for each in faults if each.startswith("gateway-not-written")), "")
+
+
 async def _gateway_fault(observed: protocol.Observed | None) -> str:
     """Return why the gateway is down, if it is; with who has its port, if that is why."""
-    if observed is None or not observed.gateway.fault or observed.gateway.pid is not None:
-        return observed.gateway.fault if observed else ""
+    if observed is None:
+        return ""
+    if not observed.gateway.fault or observed.gateway.pid is not None:
+        return observed.gateway.fault
     owner = await asyncio.to_thread(environment.port_owner, observed.gateway.port)
     held = f"; its port is held by process {owner.pid} ({owner.command})" if owner else ""
     return f"{observed.gateway.fault}{held}"

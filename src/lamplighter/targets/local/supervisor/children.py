@@ -45,12 +45,12 @@ class Children:
         self._children: dict[str, _Child] = {}
 
     def spawn(self, key: str, argv: tuple[str, ...], cwd: Path, env: dict[str, str], log: Path) -> Identity:
-        """Start a child in a session of its own, its output appended to `log`.
+        """Start a child in a session of its own, its output appended to `log`, if that can be opened.
 
         Raises:
             OSError: it could not be started (no such program or folder, no memory, no descriptors).
         """
-        output = open_log(log)
+        output = _output(log)
         try:
             started = subprocess.Popen(
                 argv,
@@ -119,6 +119,14 @@ class Children:
         asyncio.get_running_loop().remove_reader(child.pidfd)
         child.gone.set()
         self._on_exit(key, _status(child))
+
+
+def _output(log: Path) -> int:
+    """Open a log; where there is no room for one nothing of it is kept, and the child starts all the same."""
+    try:
+        return open_log(log)
+    except OSError:
+        return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
 
 
 def _status(child: _Child) -> Ended:

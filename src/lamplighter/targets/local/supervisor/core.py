@@ -352,9 +352,12 @@ class Supervisor:
         self._kept.save_soon()
 
     def _look_at_logs(self) -> None:
-        """Look while anything could write."""
+        """Look while anything could write; and try again what could not be written."""
         for folder in ("logs", "gateway"):
             cut_large(self._folder / folder)
+        if self._kept.faults and self._state.dismantle_s is None:
+            self._route()
+            self._kept.save()
         asyncio.get_running_loop().call_later(LOG_LOOK_S, self._look_at_logs)
 
     # --- means
