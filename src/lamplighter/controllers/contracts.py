@@ -114,6 +114,12 @@ def grow(workload: str, release: str, counts: tuple[int, int], why: Why, timing:
     )
 
 
+def takes_traffic(survey: Survey, workload: str, release: str) -> bool:
+    """Return whether a release gets traffic. Where a gateway has no shares set, every release does."""
+    taking = {each for each, share in survey.facts.shares.get(workload, {}).items() if share > 0}
+    return not taking or release in taking
+
+
 def shrink(
     survey: Survey, scale: Scale, why: Why, *, sources: Iterable[str], needs: tuple[Condition, ...] = ()
 ) -> Proposal:
@@ -127,9 +133,8 @@ def shrink(
         sources: sources that must answer while this is done.
         needs: what else must hold.
     """
-    share = survey.facts.shares.get(scale.workload, {}).get(scale.release, 0.0)
     live = survey.carrying(scale.workload)
-    blast = len(scale.stops) / live if live and share > 0 else 0.0
+    blast = len(scale.stops) / live if live and takes_traffic(survey, scale.workload, scale.release) else 0.0
     return propose(
         why,
         f"{scale.workload}/{scale.release}",

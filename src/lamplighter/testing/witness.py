@@ -48,6 +48,7 @@ class Witness:
         self.down_at: Instant | None = None
         self.freed_until: dict[str, Instant] = {}
         self.recorded: dict[str, Instant] = {}
+        self.unrecorded: set[str] = set()
         self.asked: set[str] = set()
         self.approved: set[str] = set()
         self.asked_on: dict[str, Basis] = {}
@@ -71,6 +72,8 @@ class Witness:
             self.decisions.update((each.id, each) for each in result.decisions if each.state == "act")
             for each in (*(one.id for one in result.decisions if one.state == "act"), *after.pending):
                 self.recorded.setdefault(each, inputs.now)
+        if not recorded:
+            self.unrecorded.update(each.id for each in result.decisions if each.state == "act")
         self.asked.update(each.id for each in result.decisions if each.state == "asked")
         for decision in result.decisions:
             if decision.state == "asked":
