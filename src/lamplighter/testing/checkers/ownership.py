@@ -8,7 +8,6 @@ from lamplighter.targets.simulated.journal import Applied, Asked, Born, Event
 from lamplighter.testing.checkers.seen import stops
 from lamplighter.testing.witness import Witness
 
-
 SLOW_S = 60.0
 """For so long after writes were slow one may still be on its way."""
 
