@@ -8,7 +8,7 @@ from tests.acceptance.gateway.conftest import gateway, replica
 
 __all__ = ["gateway", "replica"]
 
-LONGEST_S = 60.0
+LONGEST_S = 120.0
 
 
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
