@@ -91,7 +91,8 @@ async def test_a_death_that_nobody_saw_is_found(site: Site) -> None:
     os.kill(pid, signal.SIGKILL)
     await site.shift()
     end = (await site.exited(web)).exit
-    assert (None, None, "it ended while no supervisor watched") == (end.code, end.signal, end.cause)
+    assert (None, None) == (end.code, end.signal)
+    assert "it ended while no supervisor watched" == end.cause.partition(";")[0]
 
 
 @on_a_site
@@ -203,7 +204,7 @@ async def test_another_boot_left_nothing_alive(site: Site) -> None:
         os.kill(each.pid, signal.SIGKILL)
     change(site, lambda state: state | {"boot": "an-earlier-one"})
     await site.shift()
-    assert "the machine was restarted" == (await site.exited(web)).exit.cause
+    assert "the machine was restarted" == (await site.exited(web)).exit.cause.partition(";")[0]
 
 
 @on_a_site
