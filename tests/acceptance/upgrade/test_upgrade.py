@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from examples.demo.workplace import SERVICE
@@ -31,6 +32,20 @@ async def lived(stage: Stage) -> None:
     await stage.did("old", "up", "-d", "-y")
     stage.edit()
     await stage.did("old", "up", "-d", "-y")
+    await settled(stage, 3)
+
+
+async def settled(stage: Stage, replicas: int) -> None:
+    """Wait until just so many are left and serve: what a release replaced has drained."""
+    await stage.until(
+        lambda seen: [replicas] * 2 == [len(pids(seen)), _left(seen)],
+        f"{replicas} replicas and no more",
+    )
+
+
+def _left(status: Any) -> int:
+    """Return how many replicas have not ended."""
+    return sum(each["phase"] != "exited" for each in status["replicas"])
 
 
 async def held(stage: Stage) -> None:
