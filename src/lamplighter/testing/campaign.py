@@ -8,6 +8,7 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -26,6 +27,8 @@ from lamplighter.testing.twofold import Twofold
 
 BATCH = 5
 """Seeds that one process runs before it reports: about as many seconds."""
+PARENT_LOOK_S = 1.0
+"""A process of a campaign looks so often whether the one that started it lives."""
 OUTAGE_EDGES_S = (1, 3, 10, 30, 100, 300, 1000, 2401)
 """Between these lengths outages of telemetry are counted."""
 TRACE_LINES = 40
@@ -223,9 +226,17 @@ def faults_each(tally: Tally) -> tuple[float, float]:
 
 
 def _worker(nice: int) -> None:
-    """Leave an interrupt to the parent, which lets what is under way go."""
+    """Leave an interrupt to the parent, which lets what is under way go; end when it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     os.nice(max(0, nice - os.nice(0)))
+
+
+def _end_with(parent: int) -> None:
+    """End this process once its parent has gone."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_LOOK_S)
+    os._exit(1)
 
 
 def _lines(state: Path) -> Iterator[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -46,7 +47,11 @@ async def test_a_replica_that_speaks_http2(gateway: Gateway, tmp_path: Path) -> 
     (tmp_path / "plain.py").write_text(APP)
     command = [sys.executable, "-m", "hypercorn", "--bind", f"127.0.0.1:{port}", "plain:app"]
     one = subprocess.Popen(  # noqa: ASYNC220 - it forks and returns
-        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}, stderr=subprocess.DEVNULL
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # it serves from a process of its own, which is to end with it
     )
     try:
         async with door(gateway, protocol="http2", check=Check(path="/healthz")) as here, client() as asking:
@@ -54,6 +59,6 @@ async def test_a_replica_that_speaks_http2(gateway: Gateway, tmp_path: Path) -> 
             old = await ask(here.port, "/search/", patience_s=30.0)
             new = await asking.get(f"http://127.0.0.1:{here.port}/search/")
     finally:
-        one.kill()
+        os.killpg(one.pid, signal.SIGKILL)
         one.wait()
     assert (True, "2") == (b"\r\n2\r\n" in old.body, new.text)
