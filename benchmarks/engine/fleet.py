@@ -10,10 +10,7 @@ from msgspec.structs import replace
 
 from lamplighter.model.actions import Action, Configure, Forget, Outcome, Replace, Scale, Shift
 from lamplighter.model.facts import (
-    HEALTH,
-    MACHINE,
-    PROCESSES,
-    TRAFFIC,
+    SOURCES,
     Exit,
     Facts,
     Load,
@@ -32,7 +29,6 @@ EACH = 10
 RELEASE = "r-1a2b3c4d5e"
 MEMORY_BYTES = 512 * 2**20
 GOAL = 8.0
-SOURCES = (PROCESSES, HEALTH, TRAFFIC, MACHINE)
 
 
 def named(number: int) -> str:

@@ -13,13 +13,13 @@ from typing import Protocol
 import msgspec
 
 from lamplighter.targets.local.gateway.holding import ACTIVATOR_SOCKET
+from lamplighter.targets.local.sockets import bound
 
 __all__ = ["Guest", "Host", "bind", "listen"]
 
 _END = b"\r\n\r\n"
 _QUESTION_BYTES_MAX = 16_384
 _BACKLOG = 4096
-_OWNER_ONLY = 0o177
 _GO_ON = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 # The gateway turns it into 503; a 5xx from here it would take for no answer at all.
 _REFUSED = "HTTP/1.1 429 Refused"
@@ -102,28 +102,14 @@ class Guest(asyncio.Protocol):
 
 
 def bind(folder: Path) -> socket.socket:
-    """Return a listening socket in the gateway's folder, whose path may be longer than a socket's may be.
+    """Return a listening socket in the gateway's folder.
 
     What an activator before has left is replaced.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    place = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(_OWNER_ONLY)
-    try:
-        (folder / ACTIVATOR_SOCKET).unlink(missing_ok=True)
-        listener.bind(f"/proc/self/fd/{place}/{ACTIVATOR_SOCKET}")
-    except OSError:
-        listener.close()
-        raise
-    finally:
-        os.umask(before)
-        os.close(place)
-    listener.listen(_BACKLOG)
-    listener.setblocking(False)
-    return listener
+    return bound(folder, ACTIVATOR_SOCKET, backlog=_BACKLOG)
 
 
 async def listen(host: Host, listener: socket.socket) -> asyncio.Server:

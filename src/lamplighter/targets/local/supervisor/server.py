@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from lamplighter.targets.local.sockets import bound
 from lamplighter.targets.local.supervisor.core import Supervisor
 from lamplighter.targets.local.supervisor.protocol import (
     Hint,
@@ -19,27 +20,15 @@ from lamplighter.targets.local.supervisor.protocol import (
 )
 
 SOCKET = "supervisor.sock"
-_OWNER_ONLY = 0o177
 _HINTS_MAX = 1024
 
 
 def bind(folder: Path) -> socket.socket:
-    """Return a listening socket in a folder whose path may be longer than a socket's may be (108 bytes).
+    """Return the supervisor's listening socket.
 
     An old socket is replaced: whoever holds the lock is the only one to call this.
     """
-    place = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(_OWNER_ONLY)
-    try:
-        (folder / SOCKET).unlink(missing_ok=True)
-        listener.bind(f"/proc/self/fd/{place}/{SOCKET}")
-    finally:
-        os.umask(before)
-        os.close(place)
-    listener.listen(64)
-    listener.setblocking(False)
-    return listener
+    return bound(folder, SOCKET, backlog=64)
 
 
 async def serve(supervisor: Supervisor, listener: socket.socket) -> asyncio.Server:
