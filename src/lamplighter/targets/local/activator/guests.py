@@ -5,7 +5,6 @@ closed before is a client that has given up. Knows nothing of replicas.
 """
 
 import asyncio
-import os
 import socket
 from pathlib import Path
 from typing import Protocol

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import socket
 from pathlib import Path
 
