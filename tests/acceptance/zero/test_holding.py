@@ -154,11 +154,11 @@ async def test_what_is_held_outlives_the_activator(gateway: Gateway, replica: St
 
 
 async def test_with_no_activator_a_replica_serves_all_the_same(gateway: Gateway, replica: Start) -> None:
-    """One that is lost for good holds nobody up for long."""
+    """One that is lost for good holds nobody up for longer than the gateway asks again: twenty seconds."""
     async with door(gateway) as here:
         await here.close()
         write_with(here, replica("a"))
-        (answer,) = await asyncio.gather(*asking(here, 1))
+        (answer,) = await asyncio.gather(*asking(here, 1, patience_s=40.0))
     assert (200, "a") == (answer.status, answer.origin)
 
 
