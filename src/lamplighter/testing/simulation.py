@@ -17,7 +17,7 @@ from lamplighter.model.value import Instant
 from lamplighter.targets.simulated import Trouble, World
 from lamplighter.targets.simulated.journal import Applied, Closing, Event
 from lamplighter.targets.simulated.troubles import OUTAGES
-from lamplighter.testing.checkers import Hears, Violation
+from lamplighter.testing.checkers import Hear, Violation
 from lamplighter.testing.nearness import Nearness
 from lamplighter.testing.report import Parts, Report
 from lamplighter.testing.rest import unrest
@@ -189,8 +189,9 @@ class Simulation:
 
     def _let_hear(self, inputs: Inputs, result: Result, after: History) -> None:
         for checker in tuple(self.checkers):
-            if isinstance(checker, Hears):
-                for sentence in checker.hear(inputs, result, after, self.witness):
+            hear: Hear | None = getattr(checker, "hear", None)
+            if hear is not None:
+                for sentence in hear(inputs, result, after, self.witness):
                     self.violated(type(checker).__name__, sentence)
 
     def _closed(self, result: Result, at: Instant) -> None:

@@ -9,7 +9,7 @@ from lamplighter.testing.checkers.capacity import CountExact, MaxKept, MinKept, 
 from lamplighter.testing.checkers.conduct import ApprovalKept, BudgetKept, NoFlapping, RepairsBounded
 from lamplighter.testing.checkers.order import ApprovalFresh, NeedsKept
 from lamplighter.testing.checkers.ownership import AppliedOnce, OneOwner, RecordedFirst
-from lamplighter.testing.checkers.passes import ActionsEnd, Hears, LoadKnown, OneHand, UndoKept
+from lamplighter.testing.checkers.passes import ActionsEnd, Hear, LoadKnown, OneHand, UndoKept
 from lamplighter.testing.checkers.reasons import Patient, ScaledDownRightly
 from lamplighter.testing.checkers.releases import BakeKept, OrderedOnly, OwnRelease
 from lamplighter.testing.checkers.safety import KnownOnly, NothingDropped
@@ -28,7 +28,7 @@ __all__ = [
     "CountExact",
     "DownMeansDown",
     "FencedSilent",
-    "Hears",
+    "Hear",
     "KnownOnly",
     "LoadKnown",
     "MaxKept",

@@ -4,8 +4,7 @@ These hear of each pass as it is recorded, besides what happens in the world. Th
 contract and by the facts of the pass; not by what the engine remembers.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Iterator
 
 from lamplighter.model.actions import Action, Replace, Scale, Shift
 from lamplighter.model.decisions import Decision
@@ -24,13 +23,8 @@ GAP_S_MAX = 10.0
 LOAD_SLACK_S = 5.0
 
 
-@runtime_checkable
-class Hears(Protocol):
-    """A checker that also hears of passes."""
-
-    def hear(self, inputs: Inputs, result: Result, after: History, witness: Witness, /) -> Iterable[str]:
-        """Return a sentence for each violation that this pass shows."""
-        ...
+Hear = Callable[[Inputs, Result, History, Witness], Iterable[str]]
+"""What a checker that also hears of passes has as `hear`: a sentence for each violation a pass shows."""
 
 
 class ActionsEnd:
