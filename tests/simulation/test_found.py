@@ -6,6 +6,7 @@ from lamplighter.model.facts import HEALTH
 from lamplighter.model.intents import Up
 from lamplighter.model.system import Guards, RolloutPolicy, Service, System
 from lamplighter.targets.simulated import AnswerFaults, Faults, SourceFaults, Trouble
+from lamplighter.targets.simulated.apps import App
 from lamplighter.testing.builders import service, system
 from lamplighter.testing.scenarios import (
     befalls,
@@ -120,3 +121,13 @@ def test_lost_answers_start_nothing_twice() -> None:
     made.load("search", (-60, 100), (5, 300), (60, 60), (120, 300))
     for seed in range(1, 6):
         made.then(never(below=2), seed=seed)
+
+
+def test_release_that_stays_needs_no_bake_on_its_way_back() -> None:
+    """A candidate that had all of the traffic, not promoted yet, gives it back as fast as there is room."""
+    both = system(search=stepped(2, 3, 1, 0.1, 0.5, 1.0), model=service("model", 1, drain_s=30.0))
+    ups = (Up(id=f"up-{each}", system=both, releases={"search": each}) for each in ("r2", "r1"))
+    made = scenario("way back").given(**both.services).running("model", App(service_s=8.0))
+    for when, happening in zip((0, 2, 8), (down(), *map(order, ups)), strict=True):
+        made.at(when, happening)
+    made.then(eventually(release="r1", workload="search", replicas=2))

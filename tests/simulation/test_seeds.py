@@ -12,7 +12,6 @@ AT_ONCE = 5
 OPEN = {
     87: "Convergence: a drain of two replicas of front never ends once it is calm",
     92: "MinKept: one of the last two of search is taken away",
-    117: "BakeKept: a first release is taken on before its bake is over",
     166: "ActionsEnd: an action on index is under way far beyond its deadline",
 }
 """Seeds that are not sound, each a fault of the engine or of a checker that is not understood yet."""

@@ -4,14 +4,14 @@ Notes since when things are as they are; judges nothing. A successor that folds 
 remembers the same.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import TypeVar
 
 from msgspec.structs import replace
 
 from lamplighter.controllers.load import quiet
 from lamplighter.controllers.numbers import active
-from lamplighter.controllers.repair import SHORT_LIFE_S, vanished
+from lamplighter.controllers.repair import MISSING_GRACE_S, SHORT_LIFE_S, vanished
 from lamplighter.controllers.rollout import progress
 from lamplighter.controllers.survey import Survey
 from lamplighter.engine.samples import Heard, sampled
@@ -140,10 +140,13 @@ def _numbered(memory: WorkloadHistory, survey: Survey, name: str) -> WorkloadHis
 
 
 def _pruned(memory: WorkloadHistory, survey: Survey, name: str) -> WorkloadHistory:
-    """Drop what is remembered of replicas that are no longer listed, unless nothing can be told."""
+    """Drop what is remembered of replicas that have not been listed for a while, unless nothing can be told.
+
+    One list may be short: who is left out of it once is not gone, nor has ceased to replace anybody.
+    """
     if survey.silence(PROCESSES):
         return memory
-    keep = _Keep(survey.replicas, survey.motion.coming_of(name))
+    keep = _Keep(survey, name, memory.unlisted_since)
     return noted(
         memory,
         first_ready=keep.of(memory.first_ready),
@@ -160,22 +163,35 @@ def _pruned(memory: WorkloadHistory, survey: Survey, name: str) -> WorkloadHisto
             for release, count in memory.wanted.items()
             if count or survey.count(name, release) or survey.standing(name, release).exited
         },
+        unlisted_since=keep.unlisted,
     )
 
 
 class _Keep:
-    """Drops what is noted of replicas that nobody lists any more."""
+    """Drops what is noted of replicas that have not been listed for `MISSING_GRACE_S`.
 
-    def __init__(self, listed: Mapping[str, Replica], coming: Collection[str]) -> None:
-        self._listed = listed
-        self._coming = coming
+    `unlisted`: of whom something is kept although they are not listed, since when they are not.
+    """
+
+    def __init__(self, survey: Survey, name: str, unlisted_since: Mapping[str, Instant]) -> None:
+        self._listed = survey.replicas
+        self._coming = survey.motion.coming_of(name)
+        self._before = unlisted_since
+        self._now = survey.now
+        self.unlisted: dict[str, Instant] = {}
 
     def knows(self, replica: str) -> bool:
-        """Return whether a replica is listed, or on its way."""
-        return replica in self._listed or replica in self._coming
+        """Return whether a replica is listed, on its way, or was so a moment ago."""
+        if replica in self._listed or replica in self._coming:
+            return True
+        since = self._before.get(replica, self._now)
+        if self._now - since >= MISSING_GRACE_S:
+            return False
+        self.unlisted[replica] = since
+        return True
 
     def of(self, noted: dict[str, _Noted]) -> dict[str, _Noted]:
-        """Return `noted` for the replicas that are listed; the same dict if that is all of them."""
+        """Return `noted` for the replicas that it knows; the same dict if that is all of them."""
         if all(map(self.knows, noted)):
             return noted
         return {each: value for each, value in noted.items() if self.knows(each)}

@@ -267,6 +267,7 @@ def _settled(service: Service, memory: WorkloadHistory) -> bool:
         or memory.ended
         or memory.replaced
         or memory.missing_since
+        or memory.unlisted_since
     )
 
 

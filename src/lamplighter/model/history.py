@@ -63,7 +63,8 @@ class WorkloadHistory(Value):
     `unknown_since`, `over_memory_since`; `ended` (when each was seen to have ended), `replaced` (which
     one took its place), `attempts` (when predecessors in the same place failed soon or were replaced
     alive). `missing_since`: since when fewer of a release have lived than are wanted, with no proven
-    death to show for it; `restores`: when such vanished ones were started again.
+    death to show for it; `restores`: when such vanished ones were started again. `unlisted_since`: of
+    whom something is remembered who is not listed now, since when.
     `idle_since`: since when it is known that nothing is asked of it; None while that is not so, or not known.
     `drain_s` is kept for a workload that has left the spec. `answered_at`: when the target last answered
     an action on it; facts that were read before then are of the past.
@@ -88,6 +89,7 @@ class WorkloadHistory(Value):
     repairs: tuple[Instant, ...] = ()
     missing_since: dict[str, Instant] = {}
     restores: tuple[Instant, ...] = ()
+    unlisted_since: dict[str, Instant] = {}
     scaled_up_at: Instant | None = None
     scaled_down_at: Instant | None = None
     idle_since: Instant | None = None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from lamplighter.model.actions import Replace, Shift
+from lamplighter.model.actions import Replace, Scale, Shift
 from lamplighter.model.system import Service
 from lamplighter.model.value import Instant
 from lamplighter.targets.simulated.journal import Applied, Born, Event
@@ -45,19 +45,33 @@ class OwnRelease:
 class BakeKept:
     """A candidate gets more than a step's share only after it has had that share for the bake.
 
-    Not where a person rolled back, where it has all already, or where nothing else was seen to serve.
+    Not where a person rolled back, where it has all already, or where nothing else was seen to serve. Nor
+    is the way back a rollout: a release that had everything, and whose replicas were not ended for good
+    once another one had, is the one that stays when the other is given up, with all of the traffic or not.
     """
 
     def __init__(self) -> None:
         self._whole: dict[str, str] = {}
+        self._kept: dict[str, str] = {}
         self._since: dict[tuple[str, str], list[tuple[float, Instant]]] = {}
 
     def look(self, event: Event, witness: Witness) -> Iterator[str]:
         """Look at each new way of sharing traffic."""
-        if not isinstance(event, Applied) or not isinstance(event.action, Shift):
+        if not isinstance(event, Applied):
             return
-        name, after = event.action.workload, shares(event.after, event.action.workload)
-        before, service = shares(event.before, name), witness.service(name)
+        if isinstance(event.action, Scale):
+            self._let_go(event.action)
+        if isinstance(event.action, Shift):
+            yield from self._shared(event, event.action.workload, witness)
+
+    def _let_go(self, action: Scale) -> None:
+        """Whoever has everything is the one that stays, once the former one is ended for good."""
+        name = action.workload
+        if not action.replicas and action.release == self._kept.get(name) != self._whole.get(name):
+            self._kept[name] = self._whole[name]
+
+    def _shared(self, event: Applied, name: str, witness: Witness) -> Iterator[str]:
+        before, after, service = shares(event.before, name), shares(event.after, name), witness.service(name)
         for release in before.keys() - after.keys():
             self._since.pop((name, release), None)
         for release, share in after.items():
@@ -67,13 +81,15 @@ class BakeKept:
                 self._since.setdefault((name, release), []).append((share, event.at))
         if len(after) == 1:
             self._whole[name] = next(iter(after))
+            self._kept.setdefault(name, self._whole[name])
 
     def _asked_for_time(
         self, event: Applied, witness: Witness, release: str, before: dict[str, float]
     ) -> bool:
         assert isinstance(event.action, Shift)
         name = event.action.workload
-        if not before or release == self._whole.get(name) or witness.released_by_order(name):
+        proven = (self._whole.get(name), self._kept.get(name))
+        if not before or release in proven or witness.released_by_order(name):
             return False
         seen = event.seen.replicas if event.seen else ()
         others = before.keys() - {release}
