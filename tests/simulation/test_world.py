@@ -2,8 +2,13 @@
 
 import asyncio
 
+from msgspec.structs import replace
+
 from lamplighter.model.actions import Action, Configure, Outcome, Replace, Scale, Shift
 from lamplighter.model.facts import HEALTH, PROCESSES, Facts, Phase
+from lamplighter.model.history import History
+from lamplighter.model.intents import Answer, Up
+from lamplighter.model.passes import Inputs, Result
 from lamplighter.ports import Scope
 from lamplighter.targets.simulated import (
     STORM,
@@ -22,6 +27,9 @@ from lamplighter.targets.simulated import (
 from lamplighter.targets.simulated.apps import flow
 from lamplighter.targets.simulated.journal import Applied, Ended, Event
 from lamplighter.testing.builders import system
+from lamplighter.testing.rest import beyond_help
+from lamplighter.testing.story import Story
+from lamplighter.testing.witness import Witness
 
 CALM = App(
     service_s=0.1, slots=16, start_s=2.0, start_spread=0.0, demand=Demand(points=((0.0, 40.0),), noise=0.0)
@@ -226,3 +234,40 @@ def test_some_of_a_storm_is_drawn() -> None:
     """Each seed has some of the faults, and over many seeds each fault comes up and stays away."""
     rates = [drawn(Chance(seed)).answers.lost_after_p for seed in range(60)]
     assert {0.0, STORM.answers.lost_after_p} == set(rates)
+
+
+def test_burst_multiplies_no_request_of_before() -> None:
+    """What was asked for earlier stays what it was; the burst counts from its begin to its end."""
+    world, _ = made()
+    world.surge("search", 10.0, 3.0)
+    world.advance(30.0)
+    asked = [world.traffic.demand_per_s("search", at) for at in (4.0, 6.0, 16.0)]
+    assert [40.0, 120.0, 40.0] == asked
+
+
+def test_storm_of_repeated_requests_keeps_itself_up() -> None:
+    """Callers that ask again since they wait too long ask for more than there is room for, burst or none."""
+    demand = Demand(points=((0.0, 200.0),), noise=0.0, retries=2)
+    world, _ = made(app=replace(CALM, demand=demand))
+    before = world.traffic.storming("search", world.now)
+    world.surge("search", 60.0, 3.0)
+    world.advance(600.0)
+    assert (False, True) == (before, world.traffic.storming("search", world.now))
+
+
+def test_bad_first_release_is_left_to_people() -> None:
+    """One that nothing served before is beyond help; where something did, it must be gone back to."""
+    world = World(apps={"search": CALM})
+    witness, story = Witness(world), Story(ailing={"r9": Ailment(never_ready=True)})
+    order = Up(id="up", system=system(search=2), releases={"search": "r9"})
+    answer = Answer(intent="up", accepted=True)
+    witness.heard(
+        Inputs(now=0.0, facts=Facts(at=0.0), intents=(order,)),
+        Result(answers=(answer,)),
+        History(),
+        recorded=True,
+    )
+    assert {"search"} == beyond_help(witness, story)
+    world.start("search-1", "search", "r1", "a-1")
+    world.advance(5.0)
+    assert frozenset() == beyond_help(witness, story)

@@ -4,7 +4,7 @@ Replicas to be started are left without a name here; names are given where propo
 since only there it is known which of them go ahead.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from lamplighter.controllers.survey import Survey
 from lamplighter.model.actions import (
@@ -85,27 +85,28 @@ def configure(system: System, why: Why) -> Proposal:
     )
 
 
-def grow(workload: str, release: str, counts: tuple[int, int], why: Why, timing: Timing) -> Proposal:
+def grow(workload: str, release: str, counts: tuple[int, int, int], why: Why, timing: Timing) -> Proposal:
     """Propose more replicas of a release.
 
     Args:
         workload: its name.
         release: the release's id.
-        counts: how many are settled now, and how many are wanted.
+        counts: how many are settled now, how many live or come, and how many are wanted. Undone is the
+            number that was settled: one that is no other than what is wanted would never come about.
         why: who proposes, and why.
         timing: the workload's own times.
     """
-    now, to = counts
+    settled, lives, to = counts
     scale = Scale(
-        workload=workload, release=release, replicas=to, starts=("",) * (to - now), drain_s=timing.drain_s
+        workload=workload, release=release, replicas=to, starts=("",) * (to - lives), drain_s=timing.drain_s
     )
-    undo = Scale(workload=workload, release=release, replicas=now, drain_s=timing.drain_s)
+    undo = Scale(workload=workload, release=release, replicas=settled, drain_s=timing.drain_s)
     return propose(
         why,
         f"{workload}/{release}",
         scale,
         Contract(
-            gain=f"{to - now} more of {workload}",
+            gain=f"{to - lives} more of {workload}",
             needs=(Heard(source=PROCESSES),),
             expects=(Ready(workload=workload, release=release, at_least=to),),
             deadline_s=timing.start_s + MARGIN_S,
@@ -289,6 +290,14 @@ def victims(replicas: Iterable[Replica], count: int, *, unknown_too: bool = Fals
         )
     )
     return tuple(each.id for each in known[:count])
+
+
+def spared(replicas: Iterable[Replica], stops: Collection[str], to: int) -> bool:
+    """Return whether `stops` take nothing that is needed: `to` others are ready, or none of them serves."""
+    there = [*replicas]
+    if not any(each.ready is not False for each in there if each.id in stops):
+        return True
+    return sum(each.ready is True for each in there if each.id not in stops) >= to
 
 
 EVERY_SOURCE = (PROCESSES, HEALTH, TRAFFIC)

@@ -125,8 +125,9 @@ def numbers(memory: WorkloadHistory, service: Service, survey: Survey, capacity:
     """
     name = service.name
     shares = {each: share for each, share in survey.facts.shares.get(name, {}).items() if share > 0}
-    move = exchange(memory, service, survey, shares)
     rollout = active(memory)
+    shares = shares or _left_to_strays(survey, name, {memory.stable, rollout.candidate if rollout else ""})
+    move = exchange(memory, service, survey, shares)
     staying = {move.taker, move.giver, memory.stable, rollout.candidate if rollout else "", *shares}
     others = sorted({*survey.releases(name), *memory.wanted} - staying)
     wanted = dict.fromkeys(others, 0)
@@ -216,6 +217,19 @@ def _share(move: Exchange, sides: tuple[Side, Side], up: int, total: int, share:
     if not move.keep or (up < need and taker.ready >= up):
         return min(move.goal, max(share, round(taker.ready / total, SHARE_DIGITS)))
     return share
+
+
+def _left_to_strays(survey: Survey, workload: str, ours: Collection[str]) -> dict[str, float]:
+    """Return how the traffic of a gateway without shares is spread, if some goes to none of `ours`.
+
+    Then every release that serves has its part of it: a first release too that was superseded before it
+    had all, and it must not be drained before another can take over.
+    """
+    ready = {each: survey.ready(workload, each) for each in survey.releases(workload)}
+    if not any(ours) or not any(count for each, count in ready.items() if each not in ours):
+        return {}
+    total = sum(ready.values())
+    return {each: round(count / total, SHARE_DIGITS) for each, count in sorted(ready.items()) if count}
 
 
 def _by_ready(stable: Side, candidate: Side) -> dict[str, float]:

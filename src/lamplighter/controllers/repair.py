@@ -140,7 +140,7 @@ def _restored(place: Place, missing: int) -> Iterator[Proposal | Finding]:
     if blocked := _blocked(place, name, memory.restores, last):
         yield blocked
         return
-    count = (place.wanted - missing, place.wanted)
+    count = (place.wanted, place.wanted - missing, place.wanted)
     why = _why(f"{missing} of {place.release} are missing, and nothing shows what became of them")
     yield contracts.grow(name, place.release, count, why, _timing(place.service))
 

@@ -88,7 +88,7 @@ def scales(
         if to > now:
             spares = successors(memory, survey, service.name, release)
             lives = max(now, survey.count(service.name, release) - len(spares))
-            proposals.append(contracts.grow(service.name, release, (min(lives, to), to), why, timing))
+            proposals.append(contracts.grow(service.name, release, (now, min(lives, to), to), why, timing))
         elif to < now or (to == 0 and there):
             proposals.extend(_fewer(survey, service, release, to, why))
     return proposals
@@ -97,14 +97,20 @@ def scales(
 def _fewer(
     survey: Survey, service: Service, release: str, to: int, why: contracts.Why
 ) -> tuple[Proposal, ...]:
-    """Drain what is too many; all of a release that gets no traffic, known to be ready or not."""
+    """Drain what is too many; all of a release that gets no traffic, known to be ready or not.
+
+    Of one that gets some nothing that serves is drained while those that are to stay are not all ready:
+    what is only coming carries no traffic yet.
+    """
     shares = survey.facts.shares.get(service.name, {})
     there = survey.staying(service.name, release)
-    unused = shares.get(release, 0.0) <= 0
+    unused = not contracts.takes_traffic(survey, service.name, release)
     excess = max(0, survey.count(service.name, release) - to)
     stops = contracts.victims(there, excess, unknown_too=unused)
     unknown = any(each.ready is None for each in there)
     if len(stops) < min(excess, len(there)) or (unknown and stops and not unused):
+        return ()
+    if not (unused or contracts.spared(there, stops, to)):
         return ()
     scale = Scale(workload=service.name, release=release, replicas=to, stops=stops, drain_s=service.drain_s)
     ready = Ready(workload=service.name, release=release, at_least=survey.ready(service.name, release))

@@ -69,14 +69,17 @@ def _counted(survey: Survey) -> bool:
 
 
 def _ready(survey: Survey, workload: str, release: str, at_least: int) -> bool | None:
-    """Unknown ones may be ready: a lower count is only known where none is unknown."""
+    """Unknown ones may be ready: a lower count is only known where none is unknown.
+
+    Where processes are silent, one that passes its checks may have ended since it was listed.
+    """
+    if not _counted(survey) or survey.silence(HEALTH):
+        return None
     standing = survey.standing(workload, release)
     if standing.ready >= at_least:
         return True
     unknown = sum(each.ready is None for each in standing.live)
-    if not _counted(survey) or survey.silence(HEALTH) or standing.ready + unknown >= at_least:
-        return None if survey.silence(HEALTH) or not _counted(survey) or unknown else False
-    return False
+    return None if standing.ready + unknown >= at_least else False
 
 
 def _of_replica(condition: Broken | Gone | Serving, survey: Survey) -> bool | None:
@@ -90,7 +93,9 @@ def _of_replica(condition: Broken | Gone | Serving, survey: Survey) -> bool | No
         case Serving():
             if replica is None:
                 return False if _counted(survey) else None
-            return False if phase in (Phase.EXITED, Phase.DRAINING) else replica.ready
+            if phase in (Phase.EXITED, Phase.DRAINING):
+                return False
+            return None if phase is Phase.UNKNOWN else replica.ready
         case Broken():
             if replica is None:
                 return None

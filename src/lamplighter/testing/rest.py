@@ -24,11 +24,28 @@ def unrest(world: World, witness: Witness, story: Story) -> list[str]:
         left = [f"{each.id} is still there" for each in standings]
         return left or (["the gateway is still configured"] if world.configured else [])
     found: list[str] = []
+    left_to_people = beyond_help(witness, story)
     for name, service in witness.system.services.items():
+        if name in left_to_people:
+            continue
         mine = [each for each in standings if each.workload == name]
         found += _unrest(world, story, service, mine)
     names = witness.system.services
     return found + [f"{each.id} is of no workload" for each in standings if each.workload not in names]
+
+
+def beyond_help(witness: Witness, story: Story) -> frozenset[str]:
+    """Return the workloads of which a bad release was ordered with none to go back to.
+
+    That is one that nothing else of has served since it was last down: it is a first release, and only
+    another order can help it. It goes on being repaired, and is no sign of unrest.
+    """
+    ordered = {name: orders[-1][1] for name, orders in witness.releases.items() if orders}
+    return frozenset(
+        name
+        for name, release in ordered.items()
+        if _hopeless(story, release) and not witness.better(name, release)
+    )
 
 
 def _unrest(world: World, story: Story, service: Service, mine: list[Standing]) -> Iterator[str]:
@@ -62,12 +79,18 @@ def _odd(standing: Standing) -> str:
 
 
 def _misfit(world: World, service: Service, count: int) -> Iterator[str]:
-    """Tell whether the number is far from what the load asks for."""
+    """Tell whether the number is far from what the load asks for.
+
+    Requests that callers repeat since they wait too long are asked for too, and where they keep each other
+    waiting they do so for as long as nobody gives way: then as many as there may be are right as well.
+    """
     name = service.name
     if service.scale is None or name in world.traffic.bursting:
         return
     need = needed(world, service, world.now)
     low = min(service.replicas.max, max(service.replicas.min, floor(need * (1 - SLACK))))
     high = min(service.replicas.max, max(service.replicas.min, ceil(need * (1 + SLACK)) + 1))
+    if world.traffic.storming(name, world.now):
+        high = service.replicas.max
     if not low <= count <= high:
         yield f"{name} has {count} replicas, and its load asks for {need:.1f}"

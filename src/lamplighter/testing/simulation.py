@@ -18,9 +18,10 @@ from lamplighter.targets.simulated import Trouble, World
 from lamplighter.targets.simulated.journal import Applied, Closing, Event
 from lamplighter.targets.simulated.troubles import OUTAGES
 from lamplighter.testing.checkers import Hear, Violation
+from lamplighter.testing.checkers.seen import workload_of
 from lamplighter.testing.nearness import Nearness
 from lamplighter.testing.report import Parts, Report
-from lamplighter.testing.rest import unrest
+from lamplighter.testing.rest import beyond_help, unrest
 from lamplighter.testing.story import Story
 from lamplighter.testing.upkeep import Upkeep
 from lamplighter.testing.virtual import run
@@ -128,7 +129,12 @@ class Simulation:
     def _unrest(self) -> list[str]:
         left = unrest(self.world, self.witness, self._story)
         left += [each for want in self.wants if (each := want())]
-        left += [f"{each} is still under way" for each in self._history.pending]
+        beyond = beyond_help(self.witness, self._story)
+        left += [
+            f"{name} is still under way"
+            for name, each in self._history.pending.items()
+            if workload_of(each.decision.chosen.action) not in beyond
+        ]
         return left + [f"{each} has not been answered" for each in self.upkeep.owed]
 
     def _befall(self, trouble: Trouble) -> None:

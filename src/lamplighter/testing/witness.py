@@ -12,6 +12,7 @@ from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.system import Service, System
 from lamplighter.model.value import Instant
 from lamplighter.targets.simulated import World
+from lamplighter.targets.simulated.journal import Event, Passing
 from lamplighter.testing.stores import Disk
 
 Ordered = tuple[Instant, str]
@@ -57,6 +58,8 @@ class Witness:
         self.blind_stops = 0
         self.decisions: dict[str, Decision] = {}
         self._changed_at: dict[str, Instant] = {}
+        self._served: dict[str, set[str]] = {}
+        world.listeners.append(self._look)
 
     def heard(self, inputs: Inputs, result: Result, after: History, *, recorded: bool) -> None:
         """Take in a pass, which has just been recorded or could not be.
@@ -97,6 +100,10 @@ class Witness:
         """Return whether a person has changed what is wanted of a workload, or its release, lately."""
         return self.world.now - self._changed_at.get(workload, -1e9) <= within_s
 
+    def better(self, workload: str, release: str) -> bool:
+        """Return whether another release of a workload has served since it was last ordered down."""
+        return bool(self._served.get(workload, set()) - {release})
+
     def drain_s(self, workload: str) -> float:
         """Return the shortest drain that any spec so far has promised a workload's requests."""
         found = [each.services[workload].drain_s for each in self.systems if workload in each.services]
@@ -122,6 +129,10 @@ class Witness:
             return True
         return workload not in self.rolled_back and self.released_by_order(workload, sent_at)
 
+    def _look(self, event: Event) -> None:
+        if isinstance(event, Passing) and event.passing and (body := self.world.bodies.get(event.replica)):
+            self._served.setdefault(body.workload, set()).add(body.release)
+
     def _ordered(self, intent: Intent, at: Instant) -> None:
         match intent:
             case Up():
@@ -134,6 +145,7 @@ class Witness:
                 self.approved.add(action)
             case Down():
                 self.down_at = at
+                self._served.clear()
 
     def _up(self, intent: Up, at: Instant) -> None:
         system, releases = intent.system, intent.releases
@@ -144,6 +156,8 @@ class Witness:
         if self.down_at is not None:
             self.freed_until = dict.fromkeys((*system.services, ""), at)
         self.freed_until |= dict.fromkeys(system.services.keys() - before.keys(), at)
+        for name in self._served.keys() - system.services.keys():
+            del self._served[name]
         self.system, self.down_at = system, None
         self.systems.append(system)
         for name, release in releases.items():

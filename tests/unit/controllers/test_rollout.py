@@ -3,10 +3,17 @@
 from msgspec.structs import replace
 from tests.unit.engine_pure.world import World, service, system
 
+from lamplighter.controllers.contracts import Why
+from lamplighter.controllers.numbers import Numbers
+from lamplighter.controllers.rollout import scales
+from lamplighter.controllers.survey import Survey
 from lamplighter.model.actions import Scale, Shift
+from lamplighter.model.decisions import Priority
 from lamplighter.model.facts import HEALTH, TRAFFIC
 from lamplighter.model.history import RolloutState
 from lamplighter.model.system import Guards, Range, RolloutPolicy
+
+WHY = Why(controller="rollout", priority=Priority.ROLLOUT, because="a test")
 
 
 def world(low: int = 4, high: int = 8, surge: int = 1, **changes: object) -> World:
@@ -327,3 +334,30 @@ def test_traffic_is_not_taken_from_what_may_serve() -> None:
         here.replicas[each] = replace(here.replicas[each], ready=None)
     here.rollback()
     assert [] == here.did(Shift, since=here.now - 1)
+
+
+def test_stable_makes_way_only_once_all_that_stay_serve() -> None:
+    """Where two of stable are only coming, none of the three that serve is drained to make room."""
+    here = world(3, 5, surge=0)
+    memory = replace(here.history.workloads["web"], wanted={"r1": 5})
+    survey = Survey(here.facts(), here.now)
+    (there,) = scales(survey, service(), replace(memory, wanted={"r1": 3}), Numbers({"r1": 2}), WHY)
+    assert 1 == len(there.action.stops)
+    survey.motion.coming["web", "r1"] = ["web-4", "web-5"]
+    assert [] == scales(survey, service(), memory, Numbers({"r1": 4}), WHY)
+
+
+def test_first_release_serves_until_the_one_that_supersedes_it_can() -> None:
+    """With no shares set yet it has all of the traffic, though it never became the stable release."""
+    here = World(system(service(scale=None)))
+    here.refuses = lambda action: "not now" if isinstance(action, Shift) else ""
+    here.up("r1")
+    here.run(6)
+    here.never_ready.add("r2")
+    here.up("r2")
+    here.run(10)
+    assert (2, 2, {}) == (len(here.ready("r1")), len(here.live("r2")), here.shares)
+    here.never_ready.clear()
+    here.refuses = lambda _action: ""
+    here.run(30)
+    assert ([], {"web": {"r2": 1.0}}) == (here.live("r1"), here.shares)

@@ -7,6 +7,9 @@ import pytest
 from msgspec.structs import replace
 from tests.unit.engine_pure.world import World, service, system
 
+from lamplighter.controllers.contracts import Why
+from lamplighter.controllers.numbers import Numbers
+from lamplighter.controllers.rollout import scales
 from lamplighter.controllers.survey import Survey, trusted
 from lamplighter.engine.conditions import holds
 from lamplighter.engine.revalidate import revalidate
@@ -26,7 +29,7 @@ from lamplighter.model.actions import (
     Shares,
     Shift,
 )
-from lamplighter.model.decisions import Decision
+from lamplighter.model.decisions import Decision, Priority
 from lamplighter.model.facts import HEALTH, PROCESSES, Load, Phase
 from lamplighter.model.history import History, Sample
 from lamplighter.model.system import Range
@@ -338,3 +341,28 @@ def test_name_of_a_replica_that_nobody_recorded_is_not_given_again() -> None:
     here.kill("web-2")
     here.once()
     assert ["web-8"] == [each.chosen.action.start for each in here.did(Replace)]
+
+
+def test_number_raised_on_what_only_comes_is_undone_to_the_number_before() -> None:
+    """A Scale up that has nothing to start itself ends all the same, undone to what was settled."""
+    here = World(system(service(replicas=Range(min=2, max=8), scale=None))).settle()
+    survey = Survey(here.facts(), here.now)
+    memory = replace(here.history.workloads["web"], wanted={"r1": 1})
+    why = Why(controller="scaling", priority=Priority.SCALING, because="a test")
+    (proposal,) = scales(survey, service(), memory, Numbers({"r1": 2}), why)
+    assert ((), Scale(workload="web", release="r1", replicas=1, drain_s=5.0)) == (
+        proposal.action.starts,
+        proposal.contract.undo,
+    )
+
+
+def test_replica_that_is_not_known_to_live_is_not_known_to_serve() -> None:
+    """With processes silent, checks that passed say nothing of what has ended since."""
+    here = World().settle()
+    here.silence(PROCESSES)
+    survey = Survey(trusted(here.facts(), here.now), here.now)
+    found = [
+        holds(Ready(workload="web", release="r1", at_least=2), survey),
+        holds(Serving(replica="web-1"), survey),
+    ]
+    assert [None, None] == found

@@ -61,6 +61,7 @@ class Traffic:
 
     def __init__(self, ground: Ground) -> None:
         self.bursting: dict[str, float] = {}
+        self._bursts: dict[str, list[tuple[Instant, float]]] = {}
         self.sleepers: frozenset[str] = frozenset()
         self.waiting: dict[str, float] = {}
         self._ground = ground
@@ -72,9 +73,28 @@ class Traffic:
         self._slower: dict[tuple[str, float], App] = {}
 
     def demand_per_s(self, workload: str, at: Instant) -> float:
-        """Return the requests per second that come to a workload, repeated ones left out."""
+        """Return the requests per second that come to a workload at an instant, repeated ones left out."""
         rate = self.app(workload).demand.rate_per_s(at)
-        return rate * self.bursting.get(workload, 1.0)
+        for since, times in reversed(self._bursts.get(workload, ())):
+            if since <= at:
+                return rate * times
+        return rate
+
+    def burst(self, workload: str, at: Instant, times: float) -> None:
+        """Multiply the requests that come to a workload from an instant on; 1 is as many as ever."""
+        self.changed(at)
+        self._bursts.setdefault(workload, []).append((at, times))
+        if times == 1:
+            self.bursting.pop(workload, None)
+        else:
+            self.bursting[workload] = times
+
+    def storming(self, workload: str, at: Instant) -> bool:
+        """Return whether callers ask again because they wait too long, and so keep waiting."""
+        if not self.app(workload).demand.retries:
+            return False
+        streams = self._streams_at(at).get(workload, {}).values()
+        return any(each.rate_per_s > self.demand_per_s(workload, at) for each in streams)
 
     def app(self, workload: str) -> App:
         """Return what runs in a workload's replicas."""

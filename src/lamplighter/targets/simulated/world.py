@@ -97,7 +97,8 @@ class World:
         self.silences.end_all()
         self.befalling.end_all()
         self.traffic.changed(self.now)
-        self.traffic.bursting.clear()
+        for name in tuple(self.traffic.bursting):
+            self.traffic.burst(name, self.now, 1.0)
         for each in self.bodies.values():
             each.failing = False
         self.note(Mishap(self.now, "world", "no more faults from here on"))
@@ -209,13 +210,11 @@ class World:
 
     def surge(self, workload: str, for_s: float, times: float) -> None:
         """Multiply the requests that come to a workload for a while."""
-        self.traffic.changed(self.now)
-        self.traffic.bursting[workload] = times
+        self.traffic.burst(workload, self.now, times)
         self.at(self.now + for_s, lambda: self._subside(workload))
 
     def _subside(self, workload: str) -> None:
-        self.traffic.changed(self.now)
-        self.traffic.bursting.pop(workload, None)
+        self.traffic.burst(workload, self.now, 1.0)
 
     # --- reading
 
