@@ -131,3 +131,20 @@ def test_release_that_stays_needs_no_bake_on_its_way_back() -> None:
     for when, happening in zip((0, 2, 8), (down(), *map(order, ups)), strict=True):
         made.at(when, happening)
     made.then(eventually(release="r1", workload="search", replicas=2))
+
+
+def test_target_that_forgot_what_it_did_may_do_it_again() -> None:
+    """A machine that starts anew gets an order without an answer again; nothing lives twice by it."""
+    faults = Faults(answers=AnswerFaults(lost_after_p=1.0))
+    made = scenario("reboot before the answer").given(search=2, faults=faults).at(0, crash("search/1"))
+    made.at(1.5, befalls(Trouble(kind="reboot", at=0.0, for_s=3.0, size=1.0)))
+    made.then(eventually(replicas=2))
+
+
+def test_successor_that_could_not_be_recorded_is_known_for_one() -> None:
+    """Who hangs and has a successor is not counted, and one more is started for the load all the same."""
+    made = (
+        scenario("unrecorded successor").given(search=(1, 4)).load("search", (-60, 40), (12, 40), (14, 200))
+    )
+    made.at(0, full_disk(for_s=10, reserve_writes=0)).at(1, hang("search/1"))
+    made.at(6.5, silence(HEALTH, for_s=40)).then(eventually())

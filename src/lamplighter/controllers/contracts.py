@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from lamplighter.controllers.survey import Survey
 from lamplighter.model.actions import (
     Action,
+    Broken,
     Condition,
     Configure,
     Configured,
@@ -122,7 +123,7 @@ def takes_traffic(survey: Survey, workload: str, release: str) -> bool:
 
 
 def shrink(
-    survey: Survey, scale: Scale, why: Why, *, sources: Iterable[str], needs: tuple[Condition, ...] = ()
+    survey: Survey, scale: Scale, why: Why, *, sources: tuple[str, ...], needs: tuple[Condition, ...] = ()
 ) -> Proposal:
     """Propose fewer replicas of a release.
 
@@ -131,24 +132,30 @@ def shrink(
             be serving and stop, zero for a release that gets no traffic.
         scale: the end, with the replicas to stop.
         why: who proposes, and why.
-        sources: sources that must answer while this is done.
+        sources: that must answer while this is done; where it is all of them, it must also be known then
+            that each one which is stopped stands as it does now.
         needs: what else must hold.
     """
     live = survey.carrying(scale.workload)
     blast = len(scale.stops) / live if live and takes_traffic(survey, scale.workload, scale.release) else 0.0
+    stand = (_stands(survey.replicas[each]) for each in scale.stops) if sources == EVERY_SOURCE else ()
     return propose(
         why,
         f"{scale.workload}/{scale.release}",
         scale,
         Contract(
             gain=f"{len(scale.stops)} fewer of {scale.workload}",
-            needs=(*(Heard(source=each) for each in sources), *needs),
+            needs=(*(Heard(source=each) for each in sources), *needs, *stand),
             expects=(Live(workload=scale.workload, release=scale.release, exactly=scale.replicas),),
             deadline_s=scale.drain_s + MARGIN_S,
             blast_radius=round(blast, SHARE_DIGITS),
             destructive=True,
         ),
     )
+
+
+def _stands(replica: Replica) -> Condition:
+    return Broken(replica=replica.id) if replica.ready is False else Serving(replica=replica.id)
 
 
 def substitute(
@@ -203,9 +210,11 @@ def release_spare(survey: Survey, scale: Scale, successor: str, why: Why) -> Pro
     """Propose to drain the one replica that `scale` stops, since its successor serves.
 
     Where it still serves itself, what it has in flight must be known; a hung one need not wait for that.
+    Whichever it is, it must be known to be so still when it is drained.
     """
     (replica,) = scale.stops
-    serves = replica in survey.replicas and survey.replicas[replica].ready is not False
+    stands = _stands(survey.replicas[replica])
+    serves = isinstance(stands, Serving)
     return propose(
         why,
         replica,
@@ -215,6 +224,7 @@ def release_spare(survey: Survey, scale: Scale, successor: str, why: Why) -> Pro
             needs=(
                 *(Heard(source=each) for each in (EVERY_SOURCE if serves else (PROCESSES, HEALTH))),
                 Serving(replica=successor),
+                stands,
                 Ready(
                     workload=scale.workload,
                     release=scale.release,

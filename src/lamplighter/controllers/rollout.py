@@ -135,7 +135,7 @@ def _bounded(
         return (proposal,)
     fewer = replace(scale, replicas=scale.replicas + excess, stops=scale.stops[:-excess])
     why = contracts.Why(controller=proposal.controller, priority=proposal.priority, because=proposal.because)
-    needs = tuple(each for each in proposal.contract.needs if not isinstance(each, Heard))
+    needs = tuple(each for each in proposal.contract.needs if isinstance(each, Ready | Shares))
     return (contracts.shrink(survey, fewer, why, sources=contracts.EVERY_SOURCE, needs=needs),)
 
 
@@ -234,7 +234,8 @@ def progress(memory: WorkloadHistory, service: Service, survey: Survey, history:
 
     1. Processes or health are silent: inconclusive is not failed; a bake starts anew.
     2. The candidate fails (see `failure`): the rollout ends, and stable stays or comes back.
-    3. A first release ends its rollout when it has the traffic.
+    3. A first release ends its rollout when it has the traffic. Where another one is found to have it all,
+       and serves (the record of that was lost), that one is the stable release.
     4. The step's share is in force and ready replicas carry it: bake; after `bake_s`, the next step.
     5. The last step is reached: the candidate becomes the stable release.
     """
@@ -248,8 +249,10 @@ def progress(memory: WorkloadHistory, service: Service, survey: Survey, history:
         return _with(memory, replace(state, verdict="failed", reason=reason, ended_at=survey.now))
     share = survey.facts.shares.get(service.name, {}).get(state.candidate, 0.0)
     if not state.stable:
-        first = survey.ready(service.name, state.candidate) > 0 and share >= 1 - SHARE_TOLERANCE
-        return promoted(memory, state, survey.now) if first else memory
+        alone = _alone(service.name, survey)
+        if alone == state.candidate:
+            return promoted(memory, state, survey.now)
+        return replace(memory, stable=alone, rollout=replace(state, stable=alone)) if alone else memory
     return _stepped(memory, state, service, survey, share)
 
 
@@ -319,6 +322,14 @@ def _stepped(
     if survey.now - state.step_since >= service.rollout.bake_s:
         return _with(memory, replace(state, step=state.step + 1, step_since=None))
     return memory if state == memory.rollout else _with(memory, state)
+
+
+def _alone(workload: str, survey: Survey) -> str:
+    """Return the release that has all of the traffic and serves; empty if there is none."""
+    for release, share in survey.facts.shares.get(workload, {}).items():
+        if share >= 1 - SHARE_TOLERANCE and survey.ready(workload, release):
+            return release
+    return ""
 
 
 def _with(memory: WorkloadHistory, state: RolloutState) -> WorkloadHistory:

@@ -36,7 +36,7 @@ STANDS = {Phase.STARTING: "lives", Phase.RUNNING: "lives", Phase.DRAINING: "drai
 
 
 class Witness:
-    """What is known of one run."""
+    """What is known of one run. `decisions` were recorded; `subjects` are of the others, too."""
 
     def __init__(self, world: World, disk: Disk | None = None) -> None:
         """Begin with nothing ordered and nothing recorded."""
@@ -57,6 +57,7 @@ class Witness:
         self.passes = 0
         self.blind_stops = 0
         self.decisions: dict[str, Decision] = {}
+        self.subjects: dict[str, str] = {}
         self._changed_at: dict[str, Instant] = {}
         self._served: dict[str, set[str]] = {}
         world.listeners.append(self._look)
@@ -71,6 +72,7 @@ class Witness:
         for intent in inputs.intents:
             if answers.get(intent.id):
                 self._ordered(intent, inputs.now)
+        self.subjects.update((each.id, each.subject) for each in result.decisions if each.state == "act")
         if recorded:
             self.decisions.update((each.id, each) for each in result.decisions if each.state == "act")
             for each in (*(one.id for one in result.decisions if one.state == "act"), *after.pending):

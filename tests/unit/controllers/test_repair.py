@@ -7,8 +7,10 @@ from tests.unit.engine_pure.world import World, service, system
 
 from lamplighter.controllers.repair import exhausted, next_try, successors
 from lamplighter.controllers.survey import Survey
+from lamplighter.engine.revalidate import revalidate
 from lamplighter.model.actions import Replace, Scale
 from lamplighter.model.facts import HEALTH, PROCESSES, TRAFFIC, Phase
+from lamplighter.model.history import Pending
 from lamplighter.model.system import Guards, Range, Repair, Resources
 
 
@@ -101,6 +103,18 @@ def test_the_only_replica_is_replaced_by_one_that_serves_first() -> None:
     assert ["web-1", "web-2"] == here.live()
     here.run(4)
     assert ["web-2"] == here.live()
+
+
+def test_hung_one_is_not_drained_when_nobody_knows_any_more_whether_it_serves() -> None:
+    """Its successor serves, and its drain is decided; right before that it must be known to fail still."""
+    here = world(1, 1)
+    here.hang("web-1")
+    here.refuses = lambda action: "wait" if isinstance(action, Scale) and action.stops else ""
+    (decision,) = [each for _ in range(9) for each in here.once().decisions if each.subject == "web-1"][1:2]
+    here.replicas["web-1"] = replace(here.replicas["web-1"], ready=None)
+    here.history = replace(here.history, pending={decision.id: Pending(decision=decision)})
+    refusal = revalidate(decision, here.facts(), here.history, here.now)
+    assert "precondition-unknown" == (refusal and refusal.code)
 
 
 def test_memory_hog_is_drained_after_its_successor_serves() -> None:

@@ -10,7 +10,7 @@ from lamplighter.controllers.survey import Survey
 from lamplighter.model.actions import Scale, Shift
 from lamplighter.model.decisions import Priority
 from lamplighter.model.facts import HEALTH, TRAFFIC
-from lamplighter.model.history import RolloutState
+from lamplighter.model.history import History, RolloutState
 from lamplighter.model.system import Guards, Range, RolloutPolicy
 
 WHY = Why(controller="rollout", priority=Priority.ROLLOUT, because="a test")
@@ -181,6 +181,15 @@ def test_newer_release_supersedes_the_candidate() -> None:
     fewest = lowest(here, 70)
     assert ([], {"r3": 1.0}) == (here.live("r2") + here.live("r1"), here.shares["web"])
     assert 4 <= fewest
+
+
+def test_release_that_is_found_to_serve_alone_is_the_stable_one() -> None:
+    """A candidate bakes beside who has all the traffic, though the record of how that came about is lost."""
+    world = World().settle("r1")
+    world.history = History()
+    world.up("r2")
+    world.run(8.0)
+    assert ("r1", {"r1": 0.75, "r2": 0.25}) == (world.history.workloads["web"].stable, world.shares["web"])
 
 
 def test_rollback_during_a_rollout_returns_traffic_first() -> None:

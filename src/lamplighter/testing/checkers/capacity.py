@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from lamplighter.model.actions import Replace, Scale, Shift
 from lamplighter.targets.simulated.journal import Applied, Event, Truth
-from lamplighter.testing.checkers.seen import could_serve, of, serving, shares, stops, workload_of
+from lamplighter.testing.checkers.seen import could_serve, of, serving, shares, starts, stops, workload_of
 from lamplighter.testing.witness import Witness
 
 SUM_TOLERANCE = 1e-3
@@ -17,7 +17,10 @@ def _able(event: Applied, truth: Truth, workload: str) -> Counter[str]:
 
 
 class MinKept:
-    """No action takes a workload below its `min`, unless a person ordered that."""
+    """No action takes a workload below its `min`, unless a person ordered that.
+
+    What an action starts it takes from nobody, even if it bears the name of what has just ended.
+    """
 
     def look(self, event: Event, witness: Witness) -> Iterator[str]:
         """Look at each action that stops replicas or moves traffic away from them."""
@@ -28,6 +31,7 @@ class MinKept:
         if service is None or witness.ordered_down(name, event.sent_at):
             return
         before, after = serving(event, event.before, name), serving(event, event.after, name)
+        before -= set(starts(event.action))
         if len(after) < min(len(before), service.replicas.min):
             lost = ", ".join(sorted(before - after))
             yield (
@@ -67,9 +71,9 @@ class CountExact:
         """Look at each Scale that starts replicas."""
         if not isinstance(event, Applied) or not isinstance(event.action, Scale) or not event.action.starts:
             return
-        action, decision = event.action, witness.decisions.get(event.action_id)
-        if decision is not None and decision.subject != f"{action.workload}/{action.release}":
-            self._succeeded.add(decision.subject)
+        action, subject = event.action, witness.subjects.get(event.action_id)
+        if subject is not None and subject != f"{action.workload}/{action.release}":
+            self._succeeded.add(subject)
         live = [each for each in of(event.after, action.workload) if each.release == action.release]
         count = sum(each.live and each.id not in self._succeeded for each in live)
         if count > action.replicas:

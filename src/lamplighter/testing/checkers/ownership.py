@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-from lamplighter.model.actions import Action, Replace, Scale
 from lamplighter.model.value import Instant
 from lamplighter.targets.simulated.journal import Applied, Asked, Born, Event
-from lamplighter.testing.checkers.seen import stops
+from lamplighter.testing.checkers.seen import starts, stops
 from lamplighter.testing.witness import Witness
 
 SLOW_S = 60.0
@@ -32,35 +31,34 @@ class OneOwner:
 
 
 class AppliedOnce:
-    """No action has its effect twice, and no replica's name is used twice."""
+    """No action has its effect twice, and no replica's name is used twice.
+
+    A target that has forgotten what it did may do it again when it is asked under the same id, names and
+    all: whoever asks has no answer, and what was started then is gone, or it would be listed.
+    """
 
     def __init__(self) -> None:
         self._applied: dict[str, Instant] = {}
-        self._born: set[str] = set()
+        self._born: dict[str, str] = {}
 
     def look(self, event: Event, witness: Witness) -> Iterator[str]:
-        """Look at each action and each birth. A target that has forgotten what it did may do it again."""
+        """Look at each action and each birth."""
         if isinstance(event, Applied):
-            if self._applied.get(event.action_id, -1.0) > witness.world.forgot_at:
+            if event.action_id not in self._applied:
+                ended = {each.id for each in event.before.replicas if each.ended}
+                for name in sorted(ended.intersection(starts(event.action))):
+                    yield f"{event.action_id} starts {name}, which has lived and ended"
+            elif not self._forgotten(event.action_id, witness):
                 yield f"{event.action_id} had its effect twice"
-            ended = {each.id for each in event.before.replicas if each.ended}
-            for name in sorted(ended.intersection(_starts(event.action))):
-                yield f"{event.action_id} starts {name}, which has lived and ended"
             self._applied[event.action_id] = event.at
         if isinstance(event, Born):
-            if event.replica in self._born:
+            first = self._born.setdefault(event.replica, event.action_id)
+            again = first in self._applied and not self._forgotten(first, witness)
+            if first != event.action_id or again:
                 yield f"{event.replica} was started a second time, by {event.action_id}"
-            self._born.add(event.replica)
 
-
-def _starts(action: Action) -> tuple[str, ...]:
-    match action:
-        case Scale(starts=names):
-            return names
-        case Replace(start=name):
-            return (name,)
-        case _:
-            return ()
+    def _forgotten(self, action_id: str, witness: Witness) -> bool:
+        return self._applied[action_id] <= witness.world.forgot_at
 
 
 class RecordedFirst:

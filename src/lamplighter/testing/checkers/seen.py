@@ -45,6 +45,17 @@ def stops(action: Action, before: Truth) -> tuple[str, ...]:
             return ()
 
 
+def starts(action: Action) -> tuple[str, ...]:
+    """Return the replicas that an action starts."""
+    match action:
+        case Scale(starts=names):
+            return names
+        case Replace(start=name):
+            return (name,)
+        case _:
+            return ()
+
+
 def workload_of(action: Action) -> str:
     """Return the workload that an action is on, or an empty string."""
     return str(getattr(action, "workload", ""))
