@@ -17,6 +17,9 @@ def _titled(text: str) -> tuple[str, str]:
 
 
 ERRORS = {
+    "bad-option": "An option of the command has a value that it cannot have. The message says which it may"
+    " have.",
+    "nothing-to-simulate": "The spec has no service, and only services are simulated.",
     "anchor-unwritable": "The head of the ledger could not be copied outside of it. The ledger goes on; free"
     " some disk space, since without anchors a cut tail does not show.",
     "bad-plan": "The file is not a plan of `lamp plan --out`, or was cut short. Make a new one.",

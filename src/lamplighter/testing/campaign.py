@@ -170,7 +170,7 @@ class Campaign:
         self._began_s = time.monotonic()
         batches = iter(self._batches())
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(jobs, context, _worker, (os.nice(0),)) as pool:
+        with ProcessPoolExecutor(jobs, context, worker, (os.nice(0),)) as pool:
             running: set[Future[Tally]] = set()
             try:
                 while True:
@@ -225,7 +225,7 @@ def faults_each(tally: Tally) -> tuple[float, float]:
     return (min(tally.faults_each, default=0), median(tally.faults_each or [0]))
 
 
-def _worker(nice: int) -> None:
+def worker(nice: int) -> None:
     """Leave an interrupt to the parent, which lets what is under way go; end when it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()

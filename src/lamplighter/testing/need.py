@@ -6,9 +6,12 @@ from lamplighter.targets.simulated import World
 
 
 def needed(world: World, service: Service, at: Instant) -> float:
-    """Return how many replicas a service's true load needs, requests that are repeated left out."""
+    """Return how many replicas a service's true load needs, requests that are repeated left out.
+
+    Never fewer than can do the work, whatever the goal.
+    """
     assert service.scale is not None
     app, rate = world.traffic.app(service.name), world.traffic.demand_per_s(service.name, at)
     busy = rate * (app.service_s + app.long_p * app.long_s)
     asked = {"in_flight": busy, "rate": rate, "cpu": busy / app.slots}[service.scale.on]
-    return asked / service.scale.goal
+    return max(asked / service.scale.goal, busy / app.slots)

@@ -278,6 +278,20 @@ def troubles(
     return tuple(sorted((each for each in found if each.at < length_s), key=lambda each: each.at))
 
 
+def some(
+    chance: Chance, wanted: System, count: int, length_s: float, kinds: tuple[str, ...] = ()
+) -> tuple[Trouble, ...]:
+    """Draw so many troubles, each of any kind, or of these, at any time."""
+    draw = chance.stream("troubles/some")
+    found = (
+        _trouble(
+            chance, wanted, draw.choice(kinds or sorted(KINDS)), draw.uniform(FIRST_S, length_s), length_s
+        )
+        for _ in range(count)
+    )
+    return tuple(sorted(found, key=lambda each: each.at))
+
+
 def _trouble(chance: Chance, wanted: System, kind: str, at: Instant, length_s: float) -> Trouble:
     draw, sort = chance.stream("troubles"), KINDS[kind]
     subject = ""

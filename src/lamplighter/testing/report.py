@@ -70,12 +70,12 @@ class Report:
         """The names of the checkers that were violated."""
         return {each.checker for each in self.violations}
 
-    def text(self) -> str:
+    def text(self, again: str = "") -> str:
         """Return what happened, for a person, with the command that makes it happen again."""
         lines = [f"seed {self.seed}: {len(self.violations)} violation(s)"]
         lines += [f"  {each.at:9.2f}  {each.checker}: {each.message}" for each in self.violations]
         lines += ["what came before:", *(f"  {_said(each)}" for each in self.trace)]
-        lines.append(f"again: python -m lamplighter.testing.simulate --seed {self.seed}")
+        lines.append(f"again: {again or f'python -m lamplighter.testing.simulate --seed {self.seed}'}")
         return "\n".join(lines)
 
     def summary(self) -> str:

@@ -107,6 +107,7 @@ class Simulation:
         self.world.at(self._story.calm_at, self._calm)
         self.upkeep.begin()
         resting = asyncio.create_task(self._until_rest())
+        resting.add_done_callback(self._looked)
         await self._over.wait()
         resting.cancel()
         await self.upkeep.end()
@@ -125,6 +126,11 @@ class Simulation:
                 return
             await asyncio.sleep(LOOK_S)
         self.violated("Convergence", "; ".join(self._unrest()) or "it does not stay at rest")
+
+    def _looked(self, resting: asyncio.Task[None]) -> None:
+        """End a run whose end could not be looked for."""
+        if not resting.cancelled() and (error := resting.exception()):
+            self.violated("Simulation", repr(error))
 
     def _unrest(self) -> list[str]:
         left = unrest(self.world, self.witness, self._story)

@@ -168,3 +168,21 @@ def test_help_needs_nothing_slow() -> None:
     code = "import sys; from lamplighter.faces.cli.parser import parser; parser(); print(*sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert set() == {"msgspec", "asyncio", "yaml", "sqlite3", "starlette"} & set(ran.stdout.split())
+
+
+def test_simulate_tells_how_users_would_fare(prototype: Prototype) -> None:
+    """Minutes of the spec here are lived through, as it is and under a policy, and nothing is started."""
+    prototype.edit("max: 4}", "max: 4}\n    scale: {on: in_flight, goal: 8}")
+    (prototype.folder / "policy.yaml").write_text("services: {web: {replicas: {min: 3}}}\n")
+    asked = ("--seeds", "1", "--hours", "0.1", "--policy", "policy.yaml", "--json")
+    ran = prototype.lamp("simulate", *asked)
+    least = {name: each["services"]["web"]["replicas_most"] for name, each in ran.json.items()}
+    assert (0, ["as it is", "policy.yaml"]) == (ran.code, sorted(least))
+    assert least["policy.yaml"] >= 3
+    assert not prototype.state.exists()
+
+
+def test_simulate_says_which_troubles_there_are(prototype: Prototype) -> None:
+    """An unknown kind of trouble is refused, with those that are known."""
+    ran = prototype.lamp("simulate", "--only", "earthquake")
+    assert (EXIT_USER, True) == (ran.code, "earthquake" in ran.err and "reboot" in ran.err)

@@ -1,12 +1,15 @@
 """Which system a command is about: the spec here, or a system by name."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from lamplighter.app.places import only_system, state_of
 from lamplighter.app.project import SPEC, Project, load
 from lamplighter.faces.cli.render.faults import fault_text
 from lamplighter.model.errors import UserError
+from lamplighter.model.system import System
+from lamplighter.spec import overlay
 
 
 def project(asked: argparse.Namespace) -> Project:
@@ -34,6 +37,15 @@ def name_and_state(asked: argparse.Namespace) -> tuple[str, Path]:
     if not name:
         name = project(asked).system.name if asked.spec or Path(SPEC).exists() else only_system()
     return name, state_of(name)
+
+
+def policy(file: str) -> Callable[[System], System]:
+    """Return what lays a part of a spec, read from a file, over a system. Raises UserError (`no-policy`)."""
+    try:
+        over = Path(file).read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {file}: {error.strerror}", code="no-policy") from error
+    return lambda system: overlay(system, over, over_file=file).at(system.default_site)
 
 
 def warn(found: Project) -> None:

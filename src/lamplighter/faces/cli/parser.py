@@ -137,6 +137,29 @@ def _looking_back(commands: _Commands) -> None:
             "--export", metavar="FILE", help="write these passes into a new file, without private text"
         ),
     )
+    commands.add(
+        "simulate",
+        "live hours of this system through in virtual time, with everything that may go wrong",
+        "lamp simulate --from-recording --policy cheaper.yaml",
+        *_PROJECT,
+        _argument("--seeds", type=int, default=10, metavar="N", help="how many runs (default: 10)"),
+        _argument("--seed", type=int, default=1, metavar="N", help="the first of them (default: 1)"),
+        _argument(
+            "--hours", type=float, default=None, metavar="H", help="virtual hours of each (default: 1)"
+        ),
+        _argument("--troubles", type=float, default=8.0, metavar="N", help="troubles an hour (default: 8)"),
+        _argument("--only", default="", metavar="KIND[,KIND]", help="only these kinds of trouble"),
+        _argument(
+            "--from-recording",
+            nargs="?",
+            const="",
+            default=None,
+            metavar="FILE",
+            help="what was asked and went wrong in a recorded time (default: the system's own)",
+        ),
+        _argument("--policy", metavar="FILE", help="a part of a spec, laid over it: both are shown"),
+        _flag("--trace", "show what happened, event by event; with --seeds 1"),
+    )
 
 
 def _argument(*names: str, **options: object) -> Add:

@@ -169,6 +169,10 @@ class Traffic:
             else None,
         )
 
+    def streams(self, at: Instant) -> Streams:
+        """Return the requests that come to each release of each workload now; draws nothing by chance."""
+        return self._streams_at(at)
+
     def _streams_at(self, at: Instant) -> Streams:
         """Reckon all streams at an instant, once."""
         if at != self._reckoned_at:

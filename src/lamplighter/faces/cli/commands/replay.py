@@ -1,7 +1,6 @@
 """`lamp replay`: every recorded decision made again; what another policy would do; an excerpt to keep."""
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -15,10 +14,7 @@ from lamplighter.faces.cli import chosen
 from lamplighter.faces.cli.render.output import print_json
 from lamplighter.faces.cli.render.paint import paint
 from lamplighter.model.decisions import Decision
-from lamplighter.model.errors import UserError
-from lamplighter.model.system import System
 from lamplighter.planning import describe
-from lamplighter.spec import overlay
 
 DIFFERS = 3
 
@@ -47,7 +43,7 @@ def run(asked: argparse.Namespace) -> int:
 
 
 def _under_policy(asked: argparse.Namespace, state: Path) -> int:
-    policy = _policy(asked.policy)
+    policy = chosen.policy(asked.policy)
     with recording(state, asked.recording) as opened:
         found = list(differences(opened, step, policy, first=asked.first, last=asked.last))
     if asked.json:
@@ -76,14 +72,6 @@ def _export(asked: argparse.Namespace, state: Path) -> int:
             f" {into.stat().st_size / 1024:.0f} KiB; make them again: lamp replay --recording {into}"
         )
     return 0
-
-
-def _policy(file: str) -> Callable[[System], System]:
-    try:
-        over = Path(file).read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read {file}: {error.strerror}", code="no-policy") from error
-    return lambda system: overlay(system, over, over_file=file).at(system.default_site)
 
 
 def _summary(whole: Report) -> str:
