@@ -55,6 +55,8 @@ def _unrest(world: World, story: Story, service: Service, mine: list[Standing]) 
         yield f"{name}: " + ", ".join(_odd(each) for each in mine if not (each.live and each.passing))
     if bounds.max + service.rollout.surge <= bounds.min:
         return  # no release can make way for another: the spec says so, and a finding how to mend it
+    if not mine and bounds.min == 0 and not world.traffic.demand_per_s(name, world.now):
+        return  # at zero, and nothing is asked of it
     if len(releases) != 1:
         yield f"{name} runs {len(releases)} releases: {', '.join(releases)}"
         return
@@ -85,7 +87,7 @@ def _misfit(world: World, service: Service, count: int) -> Iterator[str]:
     waiting they do so for as long as nobody gives way: then as many as there may be are right as well.
     """
     name = service.name
-    if service.scale is None or name in world.traffic.bursting:
+    if service.scale is None or service.scale.on == "latency" or name in world.traffic.bursting:
         return
     need = needed(world, service, world.now)
     low = min(service.replicas.max, max(service.replicas.min, floor(need * (1 - SLACK))))

@@ -9,6 +9,7 @@ from lamplighter.model.intents import Intent
 from lamplighter.model.value import Instant, Value
 from lamplighter.targets.simulated import Ailment, App, Chance, Faults, Trouble, drawn
 from lamplighter.testing import plot
+from lamplighter.testing.twists import Draft, twisted
 
 HOUR_S = 3600.0
 SETTLING_S = 900.0
@@ -64,18 +65,28 @@ def story(seed: int, *, length_s: float = HOUR_S) -> Story:
     beat = plot.beat(chance)
     system = plot.system(chance, beat, length_s)
     orders, ailing = plot.orders(chance, system, length_s)
-    return Story(
+    draft = Draft(
+        system=system,
+        orders=orders,
         apps={name: plot.app(chance, service, length_s) for name, service in system.services.items()},
+        troubles=plot.troubles(chance, system, tuple(at for at, _ in orders), length_s),
+        wall_at_s=draw.choice((0.0, 0.0, 23.7 * HOUR_S, 167.6 * HOUR_S)),
+        thinks_s=draw.choice((2.0, 4.0, 4.0, 60.0)),
+    )
+    files = draw.random() < 1 / 16
+    draft = twisted(draft, chance, length_s)
+    return Story(
+        apps=draft.apps,
         ailing=ailing,
         faults=plot.slowed(drawn(chance), plot.seldom(chance, length_s)),
-        troubles=plot.troubles(chance, system, tuple(at for at, _ in orders), length_s),
-        orders=tuple(Order(at=at, intent=intent) for at, intent in orders),
+        troubles=draft.troubles,
+        orders=tuple(Order(at=at, intent=intent) for at, intent in draft.orders),
         calm_at=length_s,
         end_at=length_s + SETTLING_S,
         interval_s=beat.interval_s,
         busy_s=beat.busy_s,
         hints=beat.hints,
-        wall_at_s=draw.choice((0.0, 0.0, 23.7 * HOUR_S, 167.6 * HOUR_S)),
-        thinks_s=draw.choice((2.0, 4.0, 4.0, 60.0)),
-        files=draw.random() < 1 / 16,
+        wall_at_s=draft.wall_at_s,
+        thinks_s=draft.thinks_s,
+        files=files,
     )

@@ -165,4 +165,12 @@ class Witness:
         for name, release in releases.items():
             if self.rolled_back.pop(name, None) is not None:
                 self.freed_until[name] = at
+            if self._calls_back(name, release):
+                self.rolled_back[name] = at
             self.releases.setdefault(name, []).append((at, release))
+
+    def _calls_back(self, workload: str, release: str) -> bool:
+        """Return whether an Up asks for what still has traffic, while another release is on its way."""
+        ordered = self.releases.get(workload, ())
+        newest = ordered[-1][1] if ordered else release
+        return newest != release and self.world.shares.get(workload, {}).get(release, 0.0) > 0

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from math import ceil, floor
 from typing import NamedTuple
 
+from lamplighter.controllers.load import asked
 from lamplighter.model.actions import Replace, Scale
 from lamplighter.model.value import Instant
 from lamplighter.targets.simulated.journal import Applied, Ended, Event, Mishap, Passing
@@ -107,6 +108,8 @@ class ApprovalKept:
         if witness.released_by_order(name, event.sent_at) or event.action_id in witness.approved:
             return
         stopped = stops(event.action, event.before)
+        if _asleep(event, witness):
+            return
         live = [each for each in of(event.before, name) if each.live]
         taking = event.before.shares.get(name, {})
         hit = [
@@ -117,6 +120,15 @@ class ApprovalKept:
         share = len(hit) / max(1, len(live))
         if share > witness.system.guards.approve_above + 1e-3:
             yield f"{event.action_id} stops {share:.0%} of {name}, which nobody has approved"
+
+
+def _asleep(event: Applied, witness: Witness) -> bool:
+    """Return whether a workload goes to zero, and it is known that nobody asks for it: nothing is lost."""
+    action = event.action
+    if not isinstance(action, Scale) or action.replicas or event.seen is None:
+        return False
+    service = witness.service(action.workload)
+    return service is not None and not service.replicas.min and not asked(event.seen.loads.get(service.name))
 
 
 SCATTER = 0.3

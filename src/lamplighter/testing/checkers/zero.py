@@ -17,6 +17,8 @@ from lamplighter.testing.witness import Witness
 WAKING_S_MAX = 60.0
 """A start, a repair of it and their back-offs; only time in which every source was heard counts."""
 GAP_S_MAX = 10.0
+ANSWERED = frozenset({"action-held", "approval-asked"})
+"""Findings that say why nothing is done."""
 
 
 class ZeroOnlyWhenIdle:
@@ -39,7 +41,7 @@ class ZeroOnlyWhenIdle:
 
 
 class WaitersServed:
-    """Requests that wait at zero get a replica, once everything is heard."""
+    """Requests that wait at zero get a replica, once everything is heard and no guard holds it back."""
 
     def __init__(self) -> None:
         self._waiting_s: dict[str, float] = {}
@@ -49,7 +51,7 @@ class WaitersServed:
         """Look at nothing: it only hears."""
         return iter(())
 
-    def hear(self, inputs: Inputs, _result: Result, after: History, _witness: Witness) -> Iterator[str]:
+    def hear(self, inputs: Inputs, result: Result, after: History, _witness: Witness) -> Iterator[str]:
         """Hear for how long requests have waited for a workload of which nothing serves."""
         gap_s, self._last = min(inputs.now - self._last, GAP_S_MAX), inputs.now
         if after.stopping is not None or after.stopped or not inputs.recordable:
@@ -57,6 +59,7 @@ class WaitersServed:
             return
         if any(inputs.facts.silence(each, inputs.now) for each in (PROCESSES, HEALTH, TRAFFIC)):
             return
+        held = {each.subject.partition("/")[0] for each in result.findings if each.kind in ANSWERED}
         for name in after.system.services if after.system else ():
             ready = any(each.workload == name and each.ready for each in inputs.facts.replicas)
             load = inputs.facts.loads.get(name)
@@ -64,6 +67,6 @@ class WaitersServed:
             if ready or not at_zero or load is None or not load.queued:
                 self._waiting_s.pop(name, None)
                 continue
-            self._waiting_s[name] = self._waiting_s.get(name, 0.0) + gap_s
+            self._waiting_s[name] = self._waiting_s.get(name, 0.0) + (0.0 if name in held else gap_s)
             if self._waiting_s[name] > WAKING_S_MAX:
                 yield f"{load.queued} requests have waited for {name} for {self._waiting_s[name]:.0f} s"
