@@ -385,7 +385,7 @@ BUGS: tuple[Bug, ...] = (
         "a lull of a moment takes replicas away, and the next burst brings them back",
         (
             "controllers.scaling",
-            "if memory.scaled_up_at is not None and now - memory.scaled_up_at < scale.window_s:",
+            "if memory.scaled_up_at is not None and now - memory.scaled_up_at < held_s(scale, memory):",
             "if False:",
         ),
         ("controllers.scaling", "peak = max(wants.calm, wants.panic)", "peak = wants.panic"),

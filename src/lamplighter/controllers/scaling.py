@@ -28,6 +28,8 @@ UP_AT = 1.1
 """More replicas only when the load needs a tenth more than there are (as Kubernetes' tolerance)."""
 DOWN_AT = 0.9
 """Fewer only when the fewer would be at most nine tenths used; with `UP_AT` this is the hysteresis."""
+HOLD_S_MAX = 600.0
+"""No scale-down waits longer than this, or a calm window if that is longer, after a scale-up."""
 
 
 def scaling(system: System, survey: Survey, history: History) -> Verdict:
@@ -36,7 +38,8 @@ def scaling(system: System, survey: Survey, history: History) -> Verdict:
     1. The settled total is outside the spec's bounds: bring it in, whatever the load.
     2. The load is not known: nothing, and a finding says which source is silent since when.
     3. The panic window needs a tenth more than there is: as many as it needs, at once.
-    4. Panic (3, or less than a calm window since the last scale-up) never scales down.
+    4. Panic (3, or less than a calm window since the last scale-up, doubling with each one that had to
+       come soon after a scale-down) never scales down.
     5. The calm window's peak fits into fewer, at most nine tenths used: drain the least busy, no more
        at once than the guards allow to be at risk, and never below what the panic window needs, nor to zero.
     6. `min` is 0, and nothing has been asked of it for `idle_s`, known all that time; no rollout is under
@@ -90,13 +93,22 @@ def _followed(survey: Survey, service: Service, memory: WorkloadHistory, wants: 
         return 0, f"nothing was asked of it for {scale.idle_s:g} s"
     if wants.calm is None or wants.panic is None:
         return total, ""
-    if memory.scaled_up_at is not None and now - memory.scaled_up_at < scale.window_s:
+    if memory.scaled_up_at is not None and now - memory.scaled_up_at < held_s(scale, memory):
         return total, ""
     peak = max(wants.calm, wants.panic)
     fewer = max(1, service.replicas.min, ceil(peak / DOWN_AT - EPSILON))
     if scale.on == "latency":
         fewer = max(fewer, total - 1)
     return min(total, fewer), f"{scale.window_s:g} s of load need at most {peak:.1f} of {total} replicas"
+
+
+def held_s(scale: spec.Scale, memory: WorkloadHistory) -> float:
+    """Return for how long after a scale-up nothing is taken away again.
+
+    A calm window; twice as long after each time that what was taken away had to come back soon: a need
+    that lies between two numbers would have them swing for ever.
+    """
+    return max(scale.window_s, min(scale.window_s * 2.0**memory.returns, HOLD_S_MAX))
 
 
 def idle(service: Service, memory: WorkloadHistory, now: Instant) -> bool:

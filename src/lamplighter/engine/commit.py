@@ -13,6 +13,10 @@ from lamplighter.model.history import Acted, Closed, History, Pending, WorkloadH
 from lamplighter.model.value import Instant
 
 ACTED_MAX = 2000
+RETURN_S = 240.0
+"""A number that is raised so soon after it was lowered should not have been lowered."""
+RETURNS_MAX = 10
+"""More need not be told apart: a doubling each, from a second on, is a quarter of an hour."""
 
 
 def commit(
@@ -145,8 +149,16 @@ def _settled(memory: WorkloadHistory, scale: Scale, decision: Decision, now: Ins
         return memory
     memory = replace(memory, capacity=chosen.capacity)
     if chosen.capacity > before:
-        return replace(memory, scaled_up_at=now)
+        return replace(memory, scaled_up_at=now, returns=_returns(memory, now))
     return replace(memory, scaled_down_at=now) if chosen.capacity < before else memory
+
+
+def _returns(memory: WorkloadHistory, now: Instant) -> int:
+    """Return how many times running a number was raised soon after it was lowered, this time included."""
+    up_at, down_at = memory.scaled_up_at, memory.scaled_down_at
+    if down_at is None or (up_at is not None and up_at >= down_at):
+        return memory.returns
+    return min(memory.returns + 1, RETURNS_MAX) if now - down_at < RETURN_S else 0
 
 
 def _restored(memory: WorkloadHistory, scale: Scale, decision: Decision, now: Instant) -> WorkloadHistory:

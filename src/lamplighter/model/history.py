@@ -67,7 +67,8 @@ class WorkloadHistory(Value):
     whom something is remembered who is not listed now, since when.
     `idle_since`: since when it is known that nothing is asked of it; None while that is not so, or not known.
     `drain_s` is kept for a workload that has left the spec. `answered_at`: when the target last answered
-    an action on it; facts that were read before then are of the past.
+    an action on it; facts that were read before then are of the past. `returns`: how many times running
+    the total was raised again soon after it had been lowered.
     """
 
     stable: str = ""
@@ -94,6 +95,7 @@ class WorkloadHistory(Value):
     scaled_down_at: Instant | None = None
     idle_since: Instant | None = None
     answered_at: Instant | None = None
+    returns: int = 0
 
 
 class Pending(Value):

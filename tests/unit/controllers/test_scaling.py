@@ -203,3 +203,31 @@ def test_replica_of_unknown_readiness_is_not_counted_on() -> None:
         here.replicas["web-3"] = replace(here.replicas["web-3"], ready=None)
         here.once()
     assert 6 == len(here.live())
+
+
+def test_number_that_had_to_come_back_is_kept_longer_each_time() -> None:
+    """What was drained and is needed again soon stays for two calm windows, then for four."""
+    here = World().settle()
+    kept_s = []
+    for _ in range(3):
+        here.load(28)
+        here.run(12)
+        begun, up = here.now, len(here.live())
+        here.load(4)
+        while len(here.live()) == up:
+            here.once()
+        kept_s.append(here.now - begun)
+    assert [True, True, True] == [
+        low <= each <= low + 20 for each, low in zip(kept_s, (60, 110, 230), strict=True)
+    ]
+
+
+def test_number_that_comes_back_long_after_is_kept_no_longer() -> None:
+    """A load that rises again minutes later is another load."""
+    here = World().settle()
+    for _ in range(2):
+        here.load(28)
+        here.run(12)
+        here.load(4)
+        here.run(400)
+    assert 0 == here.history.workloads["web"].returns

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
-from math import ceil, floor
+from math import ceil, floor, log2
 from typing import NamedTuple
 
 from lamplighter.controllers.load import asked
@@ -194,10 +194,13 @@ class NoFlapping:
 
 
 def _turns_max(action: Scale, witness: Witness) -> int:
-    """Return how often a number may turn between two that are both right: up and down in each calm window."""
+    """Return how often a number may turn between two that are both right.
+
+    Up and down, and each time it is kept up twice as long as before, from a calm window on.
+    """
     service = witness.service(action.workload)
     window_s = service.scale.window_s if service is not None and service.scale is not None else FLAP_WINDOW_S
-    return TURNS_MAX + 1 + round(2 * FLAP_WINDOW_S / window_s)
+    return TURNS_MAX + 1 + 2 * ceil(log2(FLAP_WINDOW_S / window_s + 1))
 
 
 def _right(action: Scale, at: Instant, witness: Witness) -> bool:
