@@ -99,12 +99,15 @@ def _fewer(
 ) -> tuple[Proposal, ...]:
     """Drain what is too many; all of a release that gets no traffic, known to be ready or not.
 
+    One that is being given some right now is not unused, whatever becomes of that.
     Of one that gets some nothing that serves is drained while those that are to stay are not all ready:
     what is only coming carries no traffic yet.
     """
     shares = survey.facts.shares.get(service.name, {})
     there = survey.staying(service.name, release)
     unused = not contracts.takes_traffic(survey, service.name, release)
+    if unused and survey.given(service.name).get(release):
+        return ()
     excess = max(0, survey.count(service.name, release) - to)
     stops = contracts.victims(there, excess, unknown_too=unused)
     unknown = any(each.ready is None for each in there)
@@ -154,9 +157,20 @@ def _ordered(memory: WorkloadHistory, release: str) -> str:
 
 
 def _shift(survey: Survey, service: Service, memory: WorkloadHistory, move: Numbers) -> tuple[Proposal, ...]:
-    if move.shares is None or survey.shifting(service.name):
-        return ()
-    return (contracts.shift(survey, service.name, move.shares, _why(memory)),)
+    """Share the traffic anew; while that is under way already, only to take back what goes astray."""
+    shares = move.shares
+    if survey.shifting(service.name):
+        astray = _astray(survey, service, memory)
+        shares = (shares or survey.facts.shares.get(service.name)) if astray else None
+    return (contracts.shift(survey, service.name, shares, _why(memory)),) if shares else ()
+
+
+def _astray(survey: Survey, service: Service, memory: WorkloadHistory) -> bool:
+    """Return whether a release is being given traffic that has been given up, or overtaken, meanwhile."""
+    state, now = active(memory), survey.facts.shares.get(service.name, {})
+    kept = {memory.stable, state.candidate if state else ""}
+    given = survey.given(service.name).items()
+    return any(each not in kept and share > now.get(each, 0.0) + SHARE_TOLERANCE for each, share in given)
 
 
 def _why(memory: WorkloadHistory) -> contracts.Why:

@@ -311,3 +311,8 @@ class Survey:
     def shifting(self, workload: str) -> bool:
         """Return whether the traffic of a workload is being shared anew right now."""
         return isinstance(self.motion.actions.get(workload), Shift)
+
+    def given(self, workload: str) -> Mapping[str, float]:
+        """Return the shares that a workload's releases are being given right now; empty if none are."""
+        action = self.motion.actions.get(workload)
+        return action.shares if isinstance(action, Shift) else {}

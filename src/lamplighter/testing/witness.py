@@ -32,11 +32,21 @@ def basis(facts: Facts, decision: Decision) -> Basis:
     return standing, tuple(sorted(facts.shares.get(name, {}).items()))
 
 
+def started(decision: Decision) -> tuple[str, ...]:
+    """Return the replicas that a decision starts."""
+    action = decision.chosen.action
+    one = getattr(action, "start", "")
+    return (one,) if one else getattr(action, "starts", ())
+
+
 STANDS = {Phase.STARTING: "lives", Phase.RUNNING: "lives", Phase.DRAINING: "drains", Phase.EXITED: "ended"}
 
 
 class Witness:
-    """What is known of one run. `decisions` were recorded; `subjects` are of the others, too."""
+    """What is known of one run. `decisions` were recorded; `subjects` are of the others, too.
+
+    `unwritten` are replicas that were started while no record could be kept of it.
+    """
 
     def __init__(self, world: World, disk: Disk | None = None) -> None:
         """Begin with nothing ordered and nothing recorded."""
@@ -58,6 +68,7 @@ class Witness:
         self.blind_stops = 0
         self.decisions: dict[str, Decision] = {}
         self.subjects: dict[str, str] = {}
+        self.unwritten: set[str] = set()
         self._changed_at: dict[str, Instant] = {}
         self._served: dict[str, set[str]] = {}
         world.listeners.append(self._look)
@@ -79,6 +90,7 @@ class Witness:
                 self.recorded.setdefault(each, inputs.now)
         if not recorded:
             self.unrecorded.update(each.id for each in result.decisions if each.state == "act")
+            self.unwritten.update(*(started(each) for each in result.decisions if each.state == "act"))
         self.asked.update(each.id for each in result.decisions if each.state == "asked")
         for decision in result.decisions:
             if decision.state == "asked":

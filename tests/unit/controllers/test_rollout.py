@@ -204,6 +204,19 @@ def test_rollback_during_a_rollout_returns_traffic_first() -> None:
     assert ([], "rolled-back") == (here.live("r2"), state(here).verdict)
 
 
+def test_rollback_takes_back_the_traffic_that_is_on_its_way() -> None:
+    """A share of which nobody knows whether it was given is taken back before the candidate is drained."""
+    world = World().settle("r1")
+    world.loses = lambda action: isinstance(action, Shift) and "r2" in action.shares
+    world.up("r2")
+    world.run(3.0)
+    world.rollback()
+    world.once()
+    assert [{"r1": 1.0}] == [each.chosen.action.shares for each in world.did(Shift)[-1:]]  # type: ignore[union-attr]
+    world.run(5.0)
+    assert [] == world.live("r2")
+
+
 def test_rollback_afterwards_needs_no_bake_and_loses_no_capacity() -> None:
     """Going back to an earlier release: start, shift, drain; within seconds, at full strength."""
     here = world()

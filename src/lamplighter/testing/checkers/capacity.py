@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from lamplighter.model.actions import Replace, Scale, Shift
-from lamplighter.targets.simulated.journal import Applied, Event, Truth
+from lamplighter.targets.simulated.journal import Applied, Event, Standing, Truth
 from lamplighter.testing.checkers.seen import could_serve, of, serving, shares, starts, stops, workload_of
 from lamplighter.testing.witness import Witness
 
@@ -14,6 +14,17 @@ SUM_TOLERANCE = 1e-3
 def _able(event: Applied, truth: Truth, workload: str) -> Counter[str]:
     there = (each for each in of(truth, workload) if each.live or each.ended)
     return Counter(each.release for each in there if could_serve(each, event))
+
+
+def _known(event: Applied, truth: Truth, witness: Witness) -> Iterator[Standing]:
+    """Yield the live replicas of an action's workload that its maintainer could know of.
+
+    Of one that was started on a full disk a successor has no record: it knows only whom it sees.
+    """
+    seen = {each.id for each in event.seen.replicas} if event.seen else set()
+    for each in of(truth, workload_of(event.action)):
+        if each.live and (each.id in seen or each.id not in witness.unwritten):
+            yield each
 
 
 class MinKept:
@@ -51,8 +62,8 @@ class MaxKept:
         service = witness.service(name)
         if service is None:
             return
-        before = sum(each.live for each in of(event.before, name))
-        after = sum(each.live for each in of(event.after, name))
+        before = sum(1 for _ in _known(event, event.before, witness))
+        after = sum(1 for _ in _known(event, event.after, witness))
         limit = service.replicas.max + witness.surge(name)
         if after > max(before, limit):
             yield f"{event.action_id} brought {name} to {after} live replicas, {limit} are allowed"
@@ -74,8 +85,8 @@ class CountExact:
         action, subject = event.action, witness.subjects.get(event.action_id)
         if subject is not None and subject != f"{action.workload}/{action.release}":
             self._succeeded.add(subject)
-        live = [each for each in of(event.after, action.workload) if each.release == action.release]
-        count = sum(each.live and each.id not in self._succeeded for each in live)
+        live = [each for each in _known(event, event.after, witness) if each.release == action.release]
+        count = sum(each.id not in self._succeeded for each in live)
         if count > action.replicas:
             yield f"{event.action_id} asks for {action.replicas} of {action.release} and there are {count}"
 
