@@ -148,3 +148,11 @@ def test_successor_that_could_not_be_recorded_is_known_for_one() -> None:
     )
     made.at(0, full_disk(for_s=10, reserve_writes=0)).at(1, hang("search/1"))
     made.at(6.5, silence(HEALTH, for_s=40)).then(eventually())
+
+
+def test_name_that_left_no_trace_may_be_given_again() -> None:
+    """What was started on a full disk and vanished before a successor looked is known to nobody."""
+    made = scenario("no trace").given(search=2).at(0, full_disk(for_s=60, reserve_writes=0))
+    made.at(1, crash("search/1")).at(5, kill_maintainer())
+    made.at(5.5, befalls(Trouble(kind="vanish", at=0.0, subject="search", size=3.0)))
+    made.then(eventually(replicas=2))

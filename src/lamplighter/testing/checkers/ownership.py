@@ -34,31 +34,39 @@ class AppliedOnce:
     """No action has its effect twice, and no replica's name is used twice.
 
     A target that has forgotten what it did may do it again when it is asked under the same id, names and
-    all: whoever asks has no answer, and what was started then is gone, or it would be listed.
+    all: whoever asks has no answer, and what was started then is gone, or it would be listed. Nor can a
+    successor know a name that was given while nothing could be written, of one that left no trace.
     """
 
     def __init__(self) -> None:
         self._applied: dict[str, Instant] = {}
-        self._born: dict[str, str] = {}
+        self._givers: dict[str, str] = {}
+        self._born: set[str] = set()
+        self._again: set[str] = set()
 
     def look(self, event: Event, witness: Witness) -> Iterator[str]:
-        """Look at each action and each birth."""
-        if isinstance(event, Applied):
-            if event.action_id not in self._applied:
-                ended = {each.id for each in event.before.replicas if each.ended}
-                for name in sorted(ended.intersection(starts(event.action))):
-                    yield f"{event.action_id} starts {name}, which has lived and ended"
-            elif not self._forgotten(event.action_id, witness):
-                yield f"{event.action_id} had its effect twice"
-            self._applied[event.action_id] = event.at
+        """Look at each birth, and at each action, which comes after those that it brings about."""
         if isinstance(event, Born):
-            first = self._born.setdefault(event.replica, event.action_id)
-            again = first in self._applied and not self._forgotten(first, witness)
-            if first != event.action_id or again:
-                yield f"{event.replica} was started a second time, by {event.action_id}"
+            (self._again if event.replica in self._born else self._born).add(event.replica)
+        if not isinstance(event, Applied):
+            return
+        at, self._applied[event.action_id] = self._applied.get(event.action_id), event.at
+        again, self._again = self._again, set()
+        if at is None:
+            yield from self._used(event, witness, again)
+        elif at > witness.world.forgot_at:
+            yield f"{event.action_id} had its effect twice"
 
-    def _forgotten(self, action_id: str, witness: Witness) -> bool:
-        return self._applied[action_id] <= witness.world.forgot_at
+    def _used(self, event: Applied, witness: Witness, again: set[str]) -> Iterator[str]:
+        """Tell of names that an action gives and that are another's."""
+        given = starts(event.action)
+        ended = {each.id for each in event.before.replicas if each.ended}
+        seen = {each.id for each in event.seen.replicas} if event.seen else set()
+        for name in sorted({*again, *ended.intersection(given)}):
+            known = name in seen or name not in witness.unwritten
+            if known or self._givers.get(name) == event.holder:
+                yield f"{event.action_id} of {event.holder} starts {name}, whose name was used before"
+        self._givers |= dict.fromkeys(given, event.holder)
 
 
 class RecordedFirst:
