@@ -4,7 +4,6 @@ The load is a step function of time: a sample holds from its instant until the n
 now. Windows are means over time; None is never read as zero. Knows nothing of what is wanted or allowed.
 """
 
-from collections.abc import Iterator
 from math import floor
 from typing import NamedTuple
 
@@ -73,11 +72,16 @@ def demand(
     """
     scale = service.scale
     assert scale is not None
-    spans = list(_spans(samples, service, now, before))
-    whole = _mean(spans, now - scale.panic_window_s)
-    last = _mean(spans, now - scale.panic_window_s * BURST_SHARE)
-    stepped = last is not None and (whole is None or last > whole * STEP_AT)
-    return Demand(last if stepped else whole, _calm(spans, scale.window_s, now))
+    spans = _spans(samples, service, now, before, horizon(scale, now))
+    return Demand(_panic(spans, scale.panic_window_s, now), _calm(spans, scale.window_s, now))
+
+
+def heard(samples: tuple[Sample, ...], service: Service, now: Instant, before: Instant | None = None) -> bool:
+    """Return whether the panic window knows what the load needs; arguments as for `demand`."""
+    scale = service.scale
+    assert scale is not None
+    spans = _spans(samples, service, now, before, now - scale.panic_window_s)
+    return _panic(spans, scale.panic_window_s, now) is not None
 
 
 def before(history: History) -> Instant | None:
@@ -110,28 +114,38 @@ def horizon(scale: Scale, now: Instant) -> Instant:
 
 
 def _spans(
-    samples: tuple[Sample, ...], service: Service, now: Instant, before: Instant | None
-) -> Iterator[Span]:
-    scale = service.scale
+    samples: tuple[Sample, ...], service: Service, now: Instant, before: Instant | None, since: Instant
+) -> list[Span]:
+    """Return the spans that end after `since`, the newest first."""
+    scale, spans, end = service.scale, list[Span](), now
     assert scale is not None
-    since, last = horizon(scale, now), len(samples) - 1
-    for place, each in enumerate(samples):
-        end = now if place == last else samples[place + 1].at
-        if end <= since or end <= each.at:
-            continue
-        need = needed(each, scale, service.resources)
-        if need is None:
-            continue
-        repeated = place == last and before is not None and each.at < before
-        yield Span(each.at, end, need, max(each.readings, READINGS_MIN) if repeated else each.readings)
+    newest = len(samples) - 1
+    for place in range(newest, -1, -1):
+        if end <= since:
+            break
+        each = samples[place]
+        need = needed(each, scale, service.resources) if end > each.at else None
+        if need is not None:
+            repeated = place == newest and before is not None and each.at < before
+            readings = max(each.readings, READINGS_MIN) if repeated else each.readings
+            spans.append(Span(each.at, end, need, readings))
+        end = each.at
+    return spans
+
+
+def _panic(spans: list[Span], window_s: float, now: Instant) -> float | None:
+    whole = _mean(spans, now - window_s)
+    last = _mean(spans, now - window_s * BURST_SHARE)
+    stepped = last is not None and (whole is None or last > whole * STEP_AT)
+    return last if stepped else whole
 
 
 def _mean(spans: list[Span], since: Instant) -> float | None:
     total, known_s, readings = 0.0, 0.0, 0
-    for begin, end, need, count in reversed(spans):
+    for begin, end, need, count in spans:
         if end <= since:
             break
-        width_s = end - max(begin, since)
+        width_s = end - max(since, begin)
         total += need * width_s
         known_s += width_s
         readings += count
@@ -142,12 +156,14 @@ def _calm(spans: list[Span], window_s: float, now: Instant) -> float | None:
     width_s = window_s / CALM_SLOTS
     first = floor((now - window_s) / width_s)
     sums: dict[int, tuple[float, float]] = {}
-    for begin, end, need, _ in spans:
+    for begin, end, need, _ in reversed(spans):
         for slot in range(max(first, floor(begin / width_s)), floor(end / width_s) + 1):
-            known_s = min(end, (slot + 1) * width_s) - max(begin, slot * width_s)
+            opens, closes = slot * width_s, (slot + 1) * width_s
+            known_s = min(closes, end) - max(opens, begin)
             if known_s > 0:
                 total, before_s = sums.get(slot, (0.0, 0.0))
                 sums[slot] = (total + need * known_s, before_s + known_s)
-    if any(slot not in sums for slot in range(first + 1, first + CALM_SLOTS)):
-        return None
-    return max(total / known_s for total, known_s in sums.values())
+    for slot in range(first + 1, first + CALM_SLOTS):
+        if slot not in sums:
+            return None
+    return max([total / known_s for total, known_s in sums.values()])

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from lamplighter.controllers.configure import configured
 from lamplighter.controllers.layout import Layout, Replicas, who_changed
-from lamplighter.controllers.load import before, demand, horizon, needed
+from lamplighter.controllers.load import before, heard, horizon, needed
 from lamplighter.controllers.numbers import EPSILON, active
 from lamplighter.controllers.scaling import DOWN_AT, UP_AT, bounded
 from lamplighter.controllers.survey import Survey
@@ -296,7 +296,7 @@ def _within(bounds: Bounds, service: Service, history: History, survey: Survey) 
     """Return whether the load is known, and asked for no other number in all that the windows see."""
     scale, samples, now = service.scale, history.workloads[service.name].samples, survey.now
     assert scale is not None
-    if demand(samples, service, now, before(history)).panic is None:
+    if not heard(samples, service, now, before(history)):
         return False
     ends = (*(each.at for each in samples[1:]), now)
     for each, end in zip(samples, ends, strict=True):

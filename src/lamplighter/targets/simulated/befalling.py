@@ -82,6 +82,11 @@ class Befalling:
         found = self._spells.get((kind, subject)) or self._spells.get((kind, EVERYTHING))
         return found[1] if found is not None and self._world.now < found[0] else None
 
+    def lasts(self, *kinds: str) -> bool:
+        """Return whether a spell of one of these kinds lasts now, whomever it befell."""
+        now = self._world.now
+        return any(kind in kinds and now < until for (kind, _), (until, _) in self._spells.items())
+
     def happens(self, kind: str, probability: float, subject: str = "") -> bool:
         """Return whether a fault happens now: by the chance that it always has, or that of a spell."""
         size = self.size(kind, subject)

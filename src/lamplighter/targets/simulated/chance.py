@@ -36,4 +36,5 @@ class Chance:
         """Return a count around `mean`, spread as arrivals are (normal, with the mean as variance)."""
         if mean <= 0:
             return 0
-        return max(0, round(self.stream(name).gauss(mean, mean**0.5)))
+        drawn = round((self._streams.get(name) or self.stream(name)).gauss(mean, mean**0.5))
+        return max(0, drawn)

@@ -135,15 +135,15 @@ class Sources:
             max(faults.blip_p, spell("blips") or 0.0),
             max(faults.contradiction_p, spell("contradictions") or 0.0),
         )
-        listed = [each for each in world.bodies.values() if each.recorded]
-        listed = self._shortened(listed)
+        listed = self._shortened([each for each in world.bodies.values() if each.recorded])
         workloads = world.system.services if world.system else {}
+        stuck = world.traffic.stuck()
         return View(
             at=world.now,
-            replicas=tuple(self._process(each) for each in listed),
+            replicas=tuple([self._process(each) for each in listed]),
             ready={each.id: self._ready(each) for each in listed},
-            in_flight={each.id: self._in_flight(each) for each in listed},
-            loads={name: self._load(name) for name in workloads if not self._missing("load")},
+            in_flight=self._in_flight(listed),
+            loads={name: self._load(name, stuck[name]) for name in workloads if not self._missing("load")},
             shares={name: dict(each) for name, each in world.shares.items()},
             configured=world.configured,
         )
@@ -151,6 +151,8 @@ class Sources:
     def _shortened(self, listed: list[Body]) -> list[Body]:
         """Leave out what is left out of the list, and note of whom health tells lies."""
         self._slandered = set()
+        if not self._world.befalling.lasts("health-lies", "list-short"):
+            return listed
         spell = self._world.befalling.size
         hidden: set[str] = set()
         for each in sorted({body.workload for body in listed}):
@@ -186,15 +188,18 @@ class Sources:
             return None
         if not body.passing or body.id in self._slandered:
             return False
-        return not chance.happens("blip", odds.blip_p)
+        return not (odds.blip_p > 0 and chance.happens("blip", odds.blip_p))
 
-    def _in_flight(self, body: Body) -> int | None:
-        if self._missing("in-flight"):
-            return None
-        return self._world.traffic.in_flight(body, self._world.now)
+    def _in_flight(self, listed: list[Body]) -> dict[str, int | None]:
+        """Draw what each has in flight; of whom nothing is told, nothing is drawn."""
+        missing = {each.id for each in listed if self._missing("in-flight")}
+        told = [each for each in listed if each.id not in missing] if missing else listed
+        drawn = self._world.traffic.flights(told, self._world.now)
+        known = dict(zip([each.id for each in told], drawn, strict=True))
+        return {each.id: known.get(each.id) for each in listed} if missing else {**known}
 
-    def _load(self, workload: str) -> Load:
-        load = self._world.traffic.load(workload, self._world.now)
+    def _load(self, workload: str, stuck: int) -> Load:
+        load = self._world.traffic.load(workload, self._world.now, stuck)
         chance, wrong_p = self._world.chance, self._odds.contradiction_p
         times = self._world.befalling.size("load-lies", workload)
         if times is not None:
@@ -215,13 +220,8 @@ class Sources:
 
 def _told(replica: Replica, health: View | None, traffic: View | None, *, silent: bool) -> Replica:
     """Put together what each source says of one replica; what is not known is None."""
-    phase, memory_bytes = replica.phase, replica.memory_bytes
-    if silent and phase is not Phase.EXITED:
-        phase, memory_bytes = Phase.UNKNOWN, None
-    return replace(
-        replica,
-        phase=phase,
-        ready=health.ready.get(replica.id) if health else None,
-        in_flight=traffic.in_flight.get(replica.id) if traffic else None,
-        memory_bytes=memory_bytes,
-    )
+    ready = health.ready.get(replica.id) if health else None
+    in_flight = traffic.in_flight.get(replica.id) if traffic else None
+    if silent and replica.phase is not Phase.EXITED:
+        return replace(replica, phase=Phase.UNKNOWN, ready=ready, in_flight=in_flight, memory_bytes=None)
+    return replace(replica, ready=ready, in_flight=in_flight)

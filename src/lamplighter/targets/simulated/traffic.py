@@ -3,7 +3,8 @@
 A part of the world, which owns the replicas and the shares. Knows no target and no source.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from math import ceil
 from typing import NamedTuple
 
@@ -143,28 +144,54 @@ class Traffic:
             return 0
         return self._ground.chance.count("flight", stream.flow.in_flight / len(stream.bodies))
 
-    def load(self, workload: str, at: Instant) -> Load:
-        """Draw what a gateway would read of a workload now."""
+    def flights(self, bodies: Iterable[Body], at: Instant) -> Iterator[int]:
+        """Draw how many requests each of these replicas has in flight, in their order; see `in_flight`."""
+        means: dict[tuple[str, str], float] = {}
+        count = self._ground.chance.count
+        for each in bodies:
+            if each.draining_since is not None or each.hung or not each.serving:
+                yield self.in_flight(each, at)
+                continue
+            release = (each.workload, each.release)
+            mean = means.get(release)
+            if mean is None:
+                stream = self._streams_at(at).get(each.workload, {}).get(each.release)
+                mean = means[release] = stream.flow.in_flight / len(stream.bodies) if stream else 0.0
+            yield count("flight", mean)
+
+    def stuck(self) -> Counter[str]:
+        """Return how many requests will never be finished, by workload."""
+        stuck = Counter[str]()
+        for each in self._ground.bodies.values():
+            if each.stuck:
+                stuck[each.workload] += each.stuck
+        return stuck
+
+    def load(self, workload: str, at: Instant, stuck: int) -> Load:
+        """Draw what a gateway would read of a workload now.
+
+        Args:
+            workload: which one.
+            at: now.
+            stuck: how many of its requests will never be finished.
+        """
         chance, demand = self._ground.chance, self.app(workload).demand
         streams = self._streams_at(at).get(workload, {}).values()
         if workload in self.sleepers and not streams:
             waiting = ceil(self.waiting.get(workload, 0.0))
             return Load(in_flight=0, queued=waiting, rate_per_s=0.0, errors_per_s=0.0)
         asked = self.demand_per_s(workload, at) if not streams else sum(each.rate_per_s for each in streams)
-        failing = sum(
-            each.rate_per_s * sum(body.failing for body in each.bodies) / len(each.bodies) for each in streams
-        )
+        failing = sum([each.rate_per_s * _failing(each.bodies) / len(each.bodies) for each in streams])
         noise = 1 + chance.between("load", -demand.noise, demand.noise)
-        stuck = sum(each.stuck for each in self._ground.bodies.values() if each.workload == workload)
         flows = [each.flow for each in streams]
         return Load(
-            in_flight=chance.count("load", sum(each.in_flight for each in flows)) + stuck,
-            queued=round(sum(each.queued for each in flows)),
+            in_flight=chance.count("load", sum([each.in_flight for each in flows])) + stuck,
+            queued=round(sum([each.queued for each in flows])),
             rate_per_s=round(asked * noise, DIGITS),
             errors_per_s=round((failing if flows else asked) * noise, DIGITS),
             latency_p50_s=_worst([each.latency_p50_s for each in flows]),
             latency_p99_s=_worst([each.latency_p99_s for each in flows]),
-            cpu=round(sum(each.flow.utilisation * len(each.bodies) for each in streams), DIGITS)
+            cpu=round(sum([each.flow.utilisation * len(each.bodies) for each in streams]), DIGITS)
             if flows
             else None,
         )
@@ -236,8 +263,12 @@ class Traffic:
             return rate
         backlog = (self._backlogs if backlogs is None else backlogs).get((workload, release), 0.0)
         late = backlog > PATIENCE_S * capacity_per_s(app, len(bodies))
-        failing = sum(each.failing for each in bodies) / len(bodies)
+        failing = _failing(bodies) / len(bodies)
         return rate * (1 + app.demand.retries * (1.0 if late else failing))
+
+
+def _failing(bodies: list[Body]) -> int:
+    return [each.failing for each in bodies].count(True)
 
 
 def _worst(latencies_s: list[float]) -> float | None:
