@@ -75,7 +75,19 @@ class ScaledDownRightly:
             and not any(befalling.lately(each, scale.window_s + 30.0) for each in MISLEADING)
             and not witness.world.faults.sources.contradiction_p
             and not witness.changed_lately(name, scale.window_s)
+            and not _makes_way(event, action, witness)
         )
+
+
+def _makes_way(event: Applied, action: Scale, witness: Witness) -> bool:
+    """Whether it is a rollout that takes from a release, since another one was ordered in its place.
+
+    Where there is no room beyond `max` that is how the other starts, whatever the load is.
+    """
+    ordered = witness.releases.get(action.workload, ())
+    decision = witness.decisions.get(event.action_id)
+    by_rollout = decision is not None and decision.chosen.controller == "rollout"
+    return by_rollout and bool(ordered) and ordered[-1][1] != action.release
 
 
 class Patient:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 from lamplighter.model.actions import Action, Dismantle, Replace, Scale
-from lamplighter.model.facts import FACT_AGE_MAX_S
+from lamplighter.model.facts import FACT_AGE_MAX_S, PROCESSES
 from lamplighter.model.value import Instant
 from lamplighter.targets.simulated.bodies import MEMORY_BYTES
 from lamplighter.targets.simulated.journal import Applied, Event, Standing, Truth
@@ -75,14 +75,15 @@ def could_serve(each: Standing, event: Applied) -> bool:
     """Return whether a maintainer had every reason to believe that a replica serves.
 
     It passes its checks, or did until a moment ago, and the facts that were seen last do not say no; or
-    they say yes.
+    they say yes. One that has ended without a trace, and is not listed any more, is said no of too.
     """
     seen = event.seen.replicas if event.seen else ()
     said = next((one for one in seen if one.id == each.id), None)
     if said is not None and said.ready is not None:
         return said.ready and said.live and (each.live or each.ended)
     lately = each.down_at is not None and event.at - each.down_at <= LAG_S + (event.at - event.sent_at)
-    return each.passing or lately
+    missed = said is None and event.seen is not None and not event.seen.silence(PROCESSES, event.sent_at)
+    return each.passing or (lately and not missed)
 
 
 def serving(event: Applied, truth: Truth, workload: str) -> set[str]:
