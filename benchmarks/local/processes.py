@@ -84,8 +84,20 @@ def cpu_s(pid: int) -> float:
 
 def pss_bytes(pid: int) -> int:
     """Return the proportional set size of a process: its memory, shared pages counted in part (proc(5))."""
+    return _rollup(pid, "Pss:")
+
+
+def own_bytes(pid: int) -> int:
+    """Return the part of it that no file stands behind: heaps, stacks, arenas.
+
+    The share in a library's pages goes up whenever another process that has them too goes away.
+    """
+    return _rollup(pid, "Pss_Anon:")
+
+
+def _rollup(pid: int, name: str) -> int:
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 
 def busy_share() -> tuple[float, float]:

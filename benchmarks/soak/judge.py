@@ -18,7 +18,7 @@ GATEWAY_BACK_S = 1.0
 STRUCK = re.compile(r"(?:killed|stopped|paused) (\d+)")
 WARM_S, WARM_SHARE = 900.0, 0.4
 """A process's first quarter of an hour (of a short life the first 40%) is not looked at for growth."""
-PSS_MIB_PER_H_MAX = 2.0
+MIB_PER_H_MAX = 2.0
 """Python takes its small objects from arenas of 1 MiB: two of them an hour."""
 FILES_PER_H_MAX = {"maintainer": 2.0, "supervisor": 10.0, "gateway": 40.0}
 """Open files go with what there is: two a replica at the supervisor, one a connection at the gateway."""
@@ -107,17 +107,19 @@ def _kinds(faults: list[Line]) -> dict[str, dict[str, int]]:
 def _growth(found: Figures, samples: list[Line]) -> None:
     for role in OWNERS:
         lives = _lives(samples, role)
-        pss = slope([[(at, one["pss_bytes"] / 2**20) for at, one in life] for life in lives])
+        own = slope([[(at, one["own_bytes"] / 2**20) for at, one in life] for life in lives])
         files = slope([[(at, float(one["files"])) for at, one in life] for life in lives])
         looks = [one for life in lives for _, one in life]
         found.put(f"soak_{role}_pss_most_mib", max((one["pss_bytes"] for one in looks), default=0) / 2**20)
         found.put(f"soak_{role}_files_most", max((one["files"] for one in looks), default=0))
-        found.put(f"soak_{role}_grows_mib_per_h", None if pss is None else pss.per_h)
-        most = None if pss is None else pss.most_per_h
-        found.put(f"soak_{role}_grows_at_most_mib_per_h", most, at_most(PSS_MIB_PER_H_MAX))
+        found.put(f"soak_{role}_grows_mib_per_h", None if own is None else own.per_h)
+        found.put(f"soak_{role}_grows_error_mib_per_h", None if own is None else own.error_per_h)
+        most = None if own is None else own.most_per_h
+        found.put(f"soak_{role}_grows_at_most_mib_per_h", most, at_most(MIB_PER_H_MAX))
         most = None if files is None else files.most_per_h
         found.put(f"soak_{role}_files_grow_at_most_per_h", most, at_most(FILES_PER_H_MAX[role]))
-        found.put(f"soak_{role}_seen_for_h", None if pss is None else pss.hours)
+        found.put(f"soak_{role}_seen_for_h", None if own is None else own.hours)
+        found.put(f"soak_{role}_seen_times", 0 if own is None else own.points)
 
 
 def _lives(samples: list[Line], role: str) -> list[list[tuple[float, dict[str, Any]]]]:

@@ -18,7 +18,7 @@ WAVE_QUICK_S, RAMP_QUICK_S = 200.0, 20.0
 GAP_MEAN_S, GAP_LEAST_S = 13.0, 3.0
 CALM_S = 20.0
 """No fault in the first and the last seconds."""
-OWNERS_REST = (0.3, 0.8)
+OWNERS_REST = (0.2, 0.85)
 """Between these shares of a run no owner is killed, so that each shows how it ages."""
 
 WEIGHTS = {

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from benchmarks.local.processes import GATEWAY, MAINTAINER, REPLICA, SUPERVISOR, cpu_s, pss_bytes
+from benchmarks.local.processes import GATEWAY, MAINTAINER, REPLICA, SUPERVISOR, cpu_s, own_bytes, pss_bytes
 from benchmarks.soak.site import Site
 
 OWNERS = (MAINTAINER, SUPERVISOR, GATEWAY)
@@ -31,6 +31,7 @@ def _process(pid: int, role: str) -> dict[str, Any]:
             "pid": pid,
             "age_s": round(_age_s(pid), 1),
             "pss_bytes": pss_bytes(pid),
+            "own_bytes": own_bytes(pid),
             "files": len(list(Path(f"/proc/{pid}/fd").iterdir())),
             "cpu_s": cpu_s(pid),
         }

@@ -16,13 +16,20 @@ class Slope:
 
     Args:
         per_h: least squares, with a level of its own for each life.
-        most_per_h: the upper bound.
+        error_per_h: its standard error.
         hours: the longest life that was looked at, its warm-up left out.
+        points: how many values it was fitted to.
     """
 
     per_h: float
-    most_per_h: float
+    error_per_h: float
     hours: float
+    points: int
+
+    @property
+    def most_per_h(self) -> float:
+        """The upper bound."""
+        return self.per_h + Z95 * self.error_per_h
 
 
 def slope(lives: Sequence[Sequence[tuple[float, float]]]) -> Slope | None:
@@ -43,7 +50,7 @@ def slope(lives: Sequence[Sequence[tuple[float, float]]]) -> Slope | None:
     widened = math.sqrt((1 + (r := _alike(residuals))) / (1 - r))
     error = math.sqrt(variance / spread) * widened
     longest = max(life[-1][0] - life[0][0] for life in lives if len(life) >= LEAST_POINTS)
-    return Slope(per_h, per_h + Z95 * error, longest)
+    return Slope(per_h, error, longest, len(points))
 
 
 def _centred(life: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

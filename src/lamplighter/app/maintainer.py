@@ -40,6 +40,9 @@ from lamplighter.ports import Clock, Lease, Target
 LOG = "maintainer.log"
 COLLECT_AFTER = 50_000
 """New objects that may be part of a cycle before the collector looks at them."""
+COLLECT_S = 60.0
+"""How often it looks at all that is newer than its last look: in a small system there are never that many,
+and each connection to the API leaves some (a transport of asyncio's refers to itself)."""
 ANCHOR_S = 60.0
 """How often the head of the ledger is copied outside of it."""
 
@@ -137,6 +140,7 @@ async def _run(post: Post, stores: _Stores, loop: Loop, running: Running) -> Non
             beside = [
                 group.create_task(_served(post.serve(running, listener))),
                 group.create_task(_anchored(post, stores)),
+                group.create_task(_collected()),
             ]
             try:
                 await loop.run()
@@ -171,6 +175,12 @@ def _unlink(path: Path, own: tuple[int, int]) -> None:
 
 async def _served(serving: Awaitable[None]) -> None:
     await serving
+
+
+async def _collected() -> None:
+    while True:
+        await asyncio.sleep(COLLECT_S)
+        gc.collect(1)
 
 
 async def _anchored(post: Post, stores: _Stores) -> None:

@@ -40,6 +40,10 @@ END_S = 15.0
 """For a maintainer to end when told to: it finishes what it is applying, which takes seconds at the most."""
 LOOK_S = 0.2
 OUTPUT = "maintainer.out"
+ALLOCATOR = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "262144"}
+"""One heap for all threads, and what is large outside of it, given back when it is freed (mallopt(3)). Else the
+heap grew by a megabyte now and then while what was used of it did not: each large buffer was freed into it,
+split up by small ones, and the next one found no room."""
 NEEDS_A_PERSON = "needs-a-person"
 FROZEN = "frozen: "
 """How the reason begins for which a guard holds something back for days rather than seconds."""
@@ -367,6 +371,7 @@ def _spawn(state: Path, system: str) -> subprocess.Popen[bytes]:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 cwd=state,
+                env={**os.environ, **ALLOCATOR},
             )
     except OSError as error:
         refuse_full(state, error)

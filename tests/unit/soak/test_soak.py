@@ -31,7 +31,7 @@ def test_same_seed_draws_the_same_faults() -> None:
 
 def test_owners_rest_in_the_middle() -> None:
     """Nothing that ends an owner is done while it is watched for growth."""
-    resting = [each for each in plan.faults(7200, 5) if 0.3 <= each.at_s / 7200 < 0.8]
+    resting = [each for each in plan.faults(7200, 5) if 0.2 <= each.at_s / 7200 < 0.85]
     assert (True, set()) == (len(resting) > 100, {each.kind for each in resting} & plan.KILLS_OWNERS)
 
 

@@ -17,6 +17,7 @@ import msgspec
 
 from lamplighter.model.errors import EnvironmentFault, UnreachableError
 from lamplighter.targets.local.installation import mark
+from lamplighter.targets.local.sockets import Incoming
 from lamplighter.targets.local.supervisor.protocol import (
     Hint,
     Observe,
@@ -49,7 +50,6 @@ END_S = 5.0
 ANOTHER_IS_THERE, NOT_WRITABLE, NEWER = 3, 4, 5
 """Exit codes of the starter."""
 
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Message = TypeVar("Message", bound=msgspec.Struct)
 
 
@@ -113,7 +113,7 @@ class Client:
     async def watch(self) -> AsyncGenerator[str, None]:
         """Yield hints until the supervisor goes away; ends at once if there is none."""
         try:
-            reader, writer = await self._connect()
+            reader, writer = await asyncio.open_unix_connection(sock=self._connected())
         except OSError:
             return
         try:
@@ -176,12 +176,11 @@ class Client:
     async def _listener(self) -> int:
         """Return the pid of who takes connections on the socket, 0 for nobody."""
         try:
-            _, writer = await self._connect()
+            with self._connected() as end:
+                told = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
         except OSError:
             return 0
-        end: socket.socket = writer.get_extra_info("socket")
-        pid, _, _ = struct.unpack("3i", end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        writer.close()
+        pid, _, _ = struct.unpack("3i", told)
         return int(pid)
 
     async def _stepped_down(self) -> bool:
@@ -222,10 +221,11 @@ class Client:
 
     async def _answers(self) -> bool:
         try:
-            _, writer = await self._connect()
+            self._connected().close()
+        except BlockingIOError:
+            return True  # somebody listens, and has many waiting
         except OSError:
             return False
-        writer.close()
         return True
 
     async def _asked(self, request: Request) -> Reply:
@@ -240,13 +240,15 @@ class Client:
                 pass
 
     async def _exchange(self, request: Request) -> Reply:
-        reader, writer = await self._connect()
-        try:
-            writer.write(frame(request))
-            await writer.drain()
-            return msgspec.json.decode(await read_frame(reader), type=Reply)
-        finally:
-            writer.close()
+        """Send a request over a connection of its own.
+
+        Not with asyncio's streams: each of their transports refers to itself, so that it is only freed by the
+        garbage collector, and this is done at every pass.
+        """
+        with self._connected() as end:
+            loop = asyncio.get_running_loop()
+            await loop.sock_sendall(end, frame(request))
+            return msgspec.json.decode(await read_frame(Incoming(end)), type=Reply)
 
     async def _start(self) -> None:
         """Run the starter; it returns when the supervisor is in the background and on its own."""
@@ -289,19 +291,19 @@ class Client:
             mend=f"look at {self._state_dir / 'logs' / 'supervisor.log'}",
         )
 
-    async def _connect(self) -> Streams:
+    def _connected(self) -> socket.socket:
         """Connect through the folder's descriptor: its path may be longer than a socket's may be."""
         place = os.open(self._state_dir / "supervisor", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            end.connect(f"/proc/self/fd/{place}/{SOCKET}")
             end.setblocking(False)
+            end.connect(f"/proc/self/fd/{place}/{SOCKET}")
         except OSError:
             end.close()
             raise
         finally:
             os.close(place)
-        return await asyncio.open_unix_connection(sock=end)
+        return end
 
 
 def _killed(pid: int) -> int:

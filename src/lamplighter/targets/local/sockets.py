@@ -1,5 +1,6 @@
-"""Sockets: where the supervisor and the activator listen. Knows nothing of what is said there."""
+"""Sockets: where supervisor and activator listen, and how to read. Knows nothing of what is said there."""
 
+import asyncio
 import os
 import socket
 from pathlib import Path
@@ -35,3 +36,25 @@ def bound(folder: Path, name: str, *, backlog: int) -> socket.socket:
     listener.listen(backlog)
     listener.setblocking(False)
     return listener
+
+
+class Incoming:
+    """Reads from a socket without a transport: nothing is left for the garbage collector afterwards."""
+
+    def __init__(self, end: socket.socket) -> None:
+        """Read from `end`, which does not block and stays the caller's."""
+        self._end = end
+
+    async def readexactly(self, count: int) -> bytes:
+        """Return the next `count` bytes, as `asyncio.StreamReader` does.
+
+        Raises:
+            asyncio.IncompleteReadError: the other side closed before that.
+        """
+        loop, found = asyncio.get_running_loop(), bytearray()
+        while len(found) < count:
+            part = await loop.sock_recv(self._end, count - len(found))
+            if not part:
+                raise asyncio.IncompleteReadError(bytes(found), count)
+            found += part
+        return bytes(found)

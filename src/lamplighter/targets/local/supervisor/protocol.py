@@ -5,8 +5,7 @@ token is refused as `fenced`, and an action id that was carried out gets the sam
 Times are CLOCK_MONOTONIC seconds of this machine; the caller converts them.
 """
 
-import asyncio
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -171,7 +170,15 @@ def frame(message: msgspec.Struct) -> bytes:
     return len(body).to_bytes(_LENGTH_BYTES, "big") + body
 
 
-async def read_frame(reader: asyncio.StreamReader) -> bytes:
+class Reads(Protocol):
+    """What frames are read from: a stream's reader, or a plain socket's."""
+
+    async def readexactly(self, n: int, /) -> bytes:
+        """Return the next `n` bytes, or raise IncompleteReadError."""
+        ...
+
+
+async def read_frame(reader: Reads) -> bytes:
     """Return the next frame's body.
 
     Raises:
