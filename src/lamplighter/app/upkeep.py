@@ -41,9 +41,9 @@ END_S = 15.0
 LOOK_S = 0.2
 OUTPUT = "maintainer.out"
 ALLOCATOR = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "262144"}
-"""One heap for all threads, and what is large outside of it, given back when it is freed (mallopt(3)). Else the
-heap grew by a megabyte now and then while what was used of it did not: each large buffer was freed into it,
-split up by small ones, and the next one found no room."""
+"""One heap for all threads, and what is large outside of it, given back when it is freed (mallopt(3)). Else
+the heap grew by a megabyte now and then while what was used of it did not: each large buffer was freed into
+it, split up by small ones, and the next one found no room."""
 NEEDS_A_PERSON = "needs-a-person"
 FROZEN = "frozen: "
 """How the reason begins for which a guard holds something back for days rather than seconds."""
