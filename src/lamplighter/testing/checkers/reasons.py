@@ -84,7 +84,7 @@ def _makes_way(event: Applied, action: Scale, witness: Witness) -> bool:
 
     Where there is no room beyond `max` that is how the other starts, whatever the load is.
     """
-    ordered = witness.releases.get(action.workload, ())
+    ordered = witness.releases.get(action.workload, [])
     decision = witness.decisions.get(event.action_id)
     by_rollout = decision is not None and decision.chosen.controller == "rollout"
     return by_rollout and bool(ordered) and ordered[-1][1] != action.release
