@@ -83,7 +83,8 @@ def verify(history: History, survey: Survey) -> Verified:
 
     1. Its postcondition holds: verified.
     2. No answer for `RETRY_S`, doubling, or the answer is known to be lost (then at once, the first
-       time): it is handed over again under its id, `ATTEMPTS_MAX` times.
+       time): it is handed over again under its id, `ATTEMPTS_MAX` times; but not what starts something
+       that has been ordered down meanwhile.
     3. Its deadline has passed and its postcondition cannot be told: it goes on, and a finding says so.
     4. It can never hold, since the replica that it waits for came and ended: failed at once.
     5. Its deadline has passed and it is known not to hold: undone where that is possible, else failed.
@@ -97,6 +98,8 @@ def verify(history: History, survey: Survey) -> Verified:
     stopped = history.stopped
     for action_id, each in sorted(history.pending.items()):
         judged = _judged(each, survey)
+        if judged == "retry" and _unwanted(each, history):
+            judged = "given-up"
         if judged == "verified":
             stopped = stopped or isinstance(each.decision.chosen.action, Dismantle)
             closed.append(ended(pending.pop(action_id), "verified", survey.now))
@@ -134,6 +137,15 @@ def _judged(pending: Pending, survey: Survey) -> str:
     if now - pending.since <= contract.deadline_s:
         return ""
     return "failed" if all_hold(contract.expects, survey) is False else "unknown"
+
+
+def _unwanted(pending: Pending, history: History) -> bool:
+    """Return whether an action starts something although everything, or its workload, is to go."""
+    action, system = pending.decision.chosen.action, history.system
+    starts = isinstance(action, Replace) or (isinstance(action, Scale) and bool(action.starts))
+    return starts and (
+        history.stopping is not None or system is None or workload_of(action) not in system.services
+    )
 
 
 def _hopeless(condition: Condition, pending: Pending, survey: Survey) -> bool:

@@ -366,3 +366,16 @@ def test_replica_that_is_not_known_to_live_is_not_known_to_serve() -> None:
         holds(Serving(replica="web-1"), survey),
     ]
     assert [None, None] == found
+
+
+def test_start_that_had_no_answer_is_not_asked_for_again_once_all_is_ordered_down() -> None:
+    """A repair whose answer was lost before the order to go down starts nothing after it."""
+    here = World().settle()
+    here.loses = lambda action: isinstance(action, Replace)
+    here.kill("web-1")
+    here.once()
+    tries = len(here.did(Replace))
+    here.loses = lambda _action: False
+    here.down()
+    here.run(200)
+    assert (1, 1, True) == (tries, len(here.did(Replace)), here.history.stopped)
