@@ -1,17 +1,19 @@
 """Checkers by themselves: each says no to what must not be, and nothing to what had every reason."""
 
 import pytest
+from msgspec.structs import replace
 
 from lamplighter.model.actions import Contract, Scale, Shift
 from lamplighter.model.decisions import Decision, Priority, Proposal
-from lamplighter.model.facts import Facts
+from lamplighter.model.facts import TRAFFIC, Facts, Source
 from lamplighter.model.history import History
 from lamplighter.model.intents import Answer, Up
 from lamplighter.model.passes import Inputs, Result
+from lamplighter.model.system import Guards
 from lamplighter.targets.simulated import App, Demand, World
 from lamplighter.targets.simulated.journal import Applied, Standing, Truth
 from lamplighter.testing.builders import facts, system, up
-from lamplighter.testing.checkers import ScaledDownRightly
+from lamplighter.testing.checkers import BudgetKept, OutageHeld, ScaledDownRightly
 from lamplighter.testing.checkers.seen import could_serve
 from lamplighter.testing.witness import Witness
 
@@ -53,3 +55,40 @@ def test_release_that_makes_way_is_not_scaled_down(ordered: str, violations: int
     event = Applied(500.0, 500.0, scale, "a-1", 1, "", None, world.truth(), world.truth())
     witness.recorded["a-1"] = 500.0
     assert violations == len(list(checker.look(event, witness)))
+
+
+@pytest.mark.parametrize(
+    ("written", "holder", "violations"), [(True, "other", 1), (False, "other", 0), (False, "maintainer", 1)]
+)
+def test_budget_holds_what_its_maintainer_could_know(written: bool, holder: str, violations: int) -> None:  # noqa: FBT001
+    """An action of a predecessor that nobody wrote down cannot be counted; one's own can."""
+    world = World(apps={"search": BUSY})
+    witness, checker, truth = Witness(world), BudgetKept(), world.truth()
+    witness.system = replace(system(search=(2, 6)), guards=Guards(actions=1, window_s=60.0))
+    witness.recorded = {"a-2": 2.0} | ({"a-1": 1.0} if written else {})
+    for number, who in ((1, holder), (2, "maintainer")):
+        scale = Scale(workload="search", release="r1", replicas=number, starts=(f"search-{number}",))
+        event = Applied(number, number, scale, f"a-{number}", 1, who, None, truth, truth)
+        told = list(checker.look(event, witness))
+    assert violations == len(told)
+
+
+def test_outage_that_looked_like_age_is_known_by_age() -> None:
+    """A source that was not seen to fail may be thought fresh for as long as facts may be."""
+    world = World(apps={"search": BUSY})
+    witness = Witness(world)
+    witness.system = system(search=(2, 6))
+    witness.heard(Inputs(now=0.0, facts=Facts(at=0.0)), Result(), History(), recorded=True)
+    for number in range(3):
+        world.start(f"search-{number}", "search", "r1", "a-0")
+    world.shift("search", {"r1": 1.0})
+    world.advance(100.0)
+    world.silences.begin("traffic", 60.0, "fault")
+    scale = Scale(workload="search", release="r1", replicas=2, stops=("search-1",))
+    fresh = facts(at=103.0, search=[up, up, up])
+    failed = replace(fresh, sources={**fresh.sources, TRAFFIC: Source(observed_at=100.0, fault="gone")})
+    events = [
+        Applied(103.0, 103.0, scale, "a-1", 1, "", each, world.truth(), world.truth())
+        for each in (fresh, failed)
+    ]
+    assert [0, 1] == [len(list(OutageHeld().look(each, witness))) for each in events]

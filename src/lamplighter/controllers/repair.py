@@ -63,7 +63,8 @@ def repair(system: System, survey: Survey, history: History) -> Verdict:
     4. One that was ready and fails its checks for `unhealthy_after_s`: drained and replaced while
        another one serves; if none does, a successor is started first, and it ends once that serves; a
        successor that does not answer either is replaced where it stands.
-    5. One that is not ready `start_timeout_s` after its start is replaced: it never served.
+    5. One that is not ready `start_timeout_s` after its start is replaced: it never served, as far as is
+       known; so it has been seen to fail for `unhealthy_after_s`, too.
     6. One above its memory for `MEMORY_GRACE_S`: a successor first, then it is drained, but not while
        it is one of the last `min` that can serve, or while it is not known whether it serves.
     7. Its state is unknown: left alone; the finding names the silent source.
@@ -224,18 +225,28 @@ def _sick(place: Place) -> Iterator[Sick]:
     if not (memory.not_ready_since or memory.over_memory_since):
         return
     for each in place.survey.staying(service.name, place.release):
-        failing = memory.not_ready_since.get(each.id)
+        since = memory.not_ready_since.get(each.id)
         over = memory.over_memory_since.get(each.id)
-        if failing is not None and each.id in memory.first_ready:
-            if now - failing >= service.health.unhealthy_after_s:
-                message = f"{each.id} has failed its checks for {now - failing:.1f} s"
-                yield Sick(each, "replica-unresponsive", failing, message, HEALTH)
-        elif failing is not None and now - each.started_at >= service.health.start_timeout_s:
-            message = f"{each.id} is not ready {now - each.started_at:.0f} s after its start"
-            yield Sick(each, "replica-not-ready", failing, message, HEALTH)
+        if since is not None and each.id in memory.first_ready:
+            if failing(memory, service, each, now):
+                message = f"{each.id} has failed its checks for {now - since:.1f} s"
+                yield Sick(each, "replica-unresponsive", since, message, HEALTH)
+        elif since is not None and now - each.started_at >= service.health.start_timeout_s:
+            if failing(memory, service, each, now):
+                message = f"{each.id} is not ready {now - each.started_at:.0f} s after its start"
+                yield Sick(each, "replica-not-ready", since, message, HEALTH)
         elif over is not None and now - over >= MEMORY_GRACE_S:
             message = f"{each.id} uses {each.memory_bytes} bytes of its {limit}"
             yield Sick(each, "replica-over-memory", over, message, MACHINE)
+
+
+def failing(memory: WorkloadHistory, service: Service, replica: Replica, now: Instant) -> bool:
+    """Return whether a replica has been seen to fail its checks for as long as its spec bears.
+
+    One that came up while nobody could look may have served all the while, however long ago it started.
+    """
+    since = memory.not_ready_since.get(replica.id)
+    return replica.ready is False and since is not None and now - since >= service.health.unhealthy_after_s
 
 
 # --- bounds and evidence

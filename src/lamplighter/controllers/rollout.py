@@ -20,7 +20,7 @@ from lamplighter.controllers.numbers import (
     step_share,
     steps,
 )
-from lamplighter.controllers.repair import successors
+from lamplighter.controllers.repair import failing, successors
 from lamplighter.controllers.survey import Survey
 from lamplighter.model.actions import Heard, Ready, Scale, Shares
 from lamplighter.model.decisions import Priority, Proposal, Verdict
@@ -263,7 +263,7 @@ def progress(memory: WorkloadHistory, service: Service, survey: Survey, history:
         return _with(memory, replace(state, verdict="failed", reason=reason, ended_at=survey.now))
     share = survey.facts.shares.get(service.name, {}).get(state.candidate, 0.0)
     if not state.stable:
-        alone = _alone(service.name, survey)
+        alone = _alone(service.name, survey, state.candidate)
         if alone == state.candidate:
             return promoted(memory, state, survey.now)
         return replace(memory, stable=alone, rollout=replace(state, stable=alone)) if alone else memory
@@ -292,7 +292,7 @@ def failure(
         return f"it could not be started {len(refused)} times: {refused[-1].detail}"
     for each in survey.staying(service.name, state.candidate):
         late = survey.now - each.started_at >= service.health.start_timeout_s
-        if late and each.ready is False and each.id not in memory.first_ready:
+        if late and each.id not in memory.first_ready and failing(memory, service, each, survey.now):
             return f"{each.id} was not ready {service.health.start_timeout_s:g} s after its start"
     if state.shortfall_since is not None and survey.now - state.shortfall_since >= SHORTFALL_S_MAX:
         return f"fewer ready replicas than its traffic needs for {SHORTFALL_S_MAX:g} s"
@@ -338,12 +338,18 @@ def _stepped(
     return memory if state == memory.rollout else _with(memory, state)
 
 
-def _alone(workload: str, survey: Survey) -> str:
-    """Return the release that has all of the traffic and serves; empty if there is none."""
-    for release, share in survey.facts.shares.get(workload, {}).items():
-        if share >= 1 - SHARE_TOLERANCE and survey.ready(workload, release):
-            return release
-    return ""
+def _alone(workload: str, survey: Survey, candidate: str) -> str:
+    """Return the release that has all of the traffic and serves; empty if there is none.
+
+    While a gateway has no shares set every release gets traffic: then it is the only one that serves,
+    but for the candidate, which is to be given its traffic first.
+    """
+    shares = survey.facts.shares.get(workload) or dict.fromkeys(survey.standings(workload), 1.0)
+    serving = [each for each, share in shares.items() if share > 0 and survey.ready(workload, each)]
+    if len(serving) != 1 or shares[serving[0]] < 1 - SHARE_TOLERANCE:
+        return ""
+    placed = survey.facts.shares.get(workload) or serving[0] != candidate
+    return serving[0] if placed else ""
 
 
 def _with(memory: WorkloadHistory, state: RolloutState) -> WorkloadHistory:

@@ -84,7 +84,8 @@ def guard(decision: Decision, watch: Watch) -> Decision:
     2. Destructive, and a source that it rests on is silent: held.
     3. A rollout would start, or something would be saved or removed, in a freeze window: held.
     4. The same was refused or failed a while ago: held, doubling.
-    5. The budget of actions in the window is used up: held.
+    5. The budget of actions in the window is used up: held; not an undo, which belongs to an action that
+       is counted already, and which its workload waits for.
     6. More of the workload's capacity would be at risk than allowed: held. Never less than one replica.
     7. The blast radius is above what needs no approval, and nobody has approved: asked.
     """
@@ -177,7 +178,7 @@ def _budget(chosen: Proposal, watch: Watch) -> str:
     system = watch.history.system
     assert system is not None
     guards = system.guards
-    if not counts(chosen):
+    if not counts(chosen) or chosen.controller == "undo":
         return ""
     if watch.used < guards.actions:
         return ""

@@ -5,7 +5,7 @@ once everything that a failure does not need has been taken out.
 """
 
 from lamplighter.engine.terms import Pace
-from lamplighter.model.intents import Intent
+from lamplighter.model.intents import Intent, Up
 from lamplighter.model.value import Instant, Value
 from lamplighter.targets.simulated import Ailment, App, Chance, Faults, Trouble, drawn
 from lamplighter.testing import plot
@@ -82,7 +82,7 @@ def story(seed: int, *, length_s: float = HOUR_S) -> Story:
         troubles=draft.troubles,
         orders=tuple(Order(at=at, intent=intent) for at, intent in draft.orders),
         calm_at=length_s,
-        end_at=length_s + SETTLING_S,
+        end_at=length_s + SETTLING_S + _window_s(draft),
         interval_s=beat.interval_s,
         busy_s=beat.busy_s,
         hints=beat.hints,
@@ -90,3 +90,9 @@ def story(seed: int, *, length_s: float = HOUR_S) -> Story:
         thinks_s=draft.thinks_s,
         files=files,
     )
+
+
+def _window_s(draft: Draft) -> float:
+    """Return for how long actions may have to wait until the budget of earlier ones is forgotten."""
+    systems = [each.system for _, each in draft.orders if isinstance(each, Up)]
+    return max((each.guards.window_s for each in systems), default=0.0)

@@ -45,7 +45,8 @@ STANDS = {Phase.STARTING: "lives", Phase.RUNNING: "lives", Phase.DRAINING: "drai
 class Witness:
     """What is known of one run. `decisions` were recorded; `subjects` are of the others, too.
 
-    `unwritten` are replicas that were started while no record could be kept of it.
+    `unwritten` are replicas that were started while no record could be kept of it; `undoing` the actions
+    that undo another.
     """
 
     def __init__(self, world: World, disk: Disk | None = None) -> None:
@@ -69,6 +70,7 @@ class Witness:
         self.decisions: dict[str, Decision] = {}
         self.subjects: dict[str, str] = {}
         self.unwritten: set[str] = set()
+        self.undoing: set[str] = set()
         self._changed_at: dict[str, Instant] = {}
         self._served: dict[str, set[str]] = {}
         world.listeners.append(self._look)
@@ -83,7 +85,9 @@ class Witness:
         for intent in inputs.intents:
             if answers.get(intent.id):
                 self._ordered(intent, inputs.now)
-        self.subjects.update((each.id, each.subject) for each in result.decisions if each.state == "act")
+        acting = [each for each in result.decisions if each.state == "act"]
+        self.subjects.update((each.id, each.subject) for each in acting)
+        self.undoing.update(each.id for each in acting if each.chosen.controller == "undo")
         if recorded:
             self.decisions.update((each.id, each) for each in result.decisions if each.state == "act")
             for each in (*(one.id for one in result.decisions if one.state == "act"), *after.pending):

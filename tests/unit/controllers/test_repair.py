@@ -117,6 +117,20 @@ def test_hung_one_is_not_drained_when_nobody_knows_any_more_whether_it_serves() 
     assert "precondition-unknown" == (refusal and refusal.code)
 
 
+def test_one_that_came_up_unseen_may_fail_for_as_long_as_its_spec_bears() -> None:
+    """Long after its start, and seen for the first time: it may have served all the while."""
+    here = world()
+    memory = here.history.workloads["web"]
+    unseen = {each: at for each, at in memory.first_ready.items() if each != "web-1"}
+    here.history = replace(here.history, workloads={"web": replace(memory, first_ready=unseen)})
+    here.now += 100.0
+    here.hang("web-1")
+    here.run(3)
+    assert [] == replaced(here)
+    here.run(2)
+    assert [("web-1", "web-4")] == replaced(here)
+
+
 def test_memory_hog_is_drained_after_its_successor_serves() -> None:
     """Memory above the request for a few seconds: start first, drain then, never fewer ready."""
     here = world(2, 2, resources=Resources(memory_bytes=100))

@@ -192,6 +192,15 @@ def test_release_that_is_found_to_serve_alone_is_the_stable_one() -> None:
     assert ("r1", {"r1": 0.75, "r2": 0.25}) == (world.history.workloads["web"].stable, world.shares["web"])
 
 
+def test_release_that_serves_where_no_shares_are_set_is_the_stable_one() -> None:
+    """Every release gets traffic there: the only one that is ready has served, the candidate has to bake."""
+    world = World().settle("r1")
+    world.history, world.shares = History(), {}
+    world.up("r2")
+    world.once()
+    assert "r1" == world.history.workloads["web"].stable
+
+
 def test_rollback_during_a_rollout_returns_traffic_first() -> None:
     """`rollback` gives stable all of the traffic at once, then drains the candidate."""
     here = world()
@@ -370,7 +379,7 @@ def test_stable_makes_way_only_once_all_that_stay_serve() -> None:
 
 
 def test_first_release_serves_until_the_one_that_supersedes_it_can() -> None:
-    """With no shares set yet it has all of the traffic, though it never became the stable release."""
+    """With no shares set yet it has all of the traffic: it is the stable one, and the other has to bake."""
     here = World(system(service(scale=None)))
     here.refuses = lambda action: "not now" if isinstance(action, Shift) else ""
     here.up("r1")
@@ -378,8 +387,8 @@ def test_first_release_serves_until_the_one_that_supersedes_it_can() -> None:
     here.never_ready.add("r2")
     here.up("r2")
     here.run(10)
-    assert (2, 2, {}) == (len(here.ready("r1")), len(here.live("r2")), here.shares)
+    assert (2, {}) == (len(here.ready("r1")), here.shares)
     here.never_ready.clear()
     here.refuses = lambda _action: ""
-    here.run(30)
+    here.run(45)
     assert ([], {"web": {"r2": 1.0}}) == (here.live("r1"), here.shares)

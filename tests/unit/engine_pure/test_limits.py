@@ -72,6 +72,14 @@ def test_what_starts_and_stops_nothing_of_its_own_is_not_in_the_budget(kind: str
     assert "act" == guard(decision(), watch(replace(acted(), acted=past))).state
 
 
+def test_undo_waits_for_no_budget() -> None:
+    """Its action is counted already, and nothing else is done on the same subject until it is undone."""
+    wanted = decision()
+    undo = replace(wanted, chosen=replace(wanted.chosen, controller="undo"))
+    here = watch(acted(1, 1, 1, 1, 1))
+    assert ("held", "act") == (guard(wanted, here).state, guard(undo, here).state)
+
+
 def test_budget_is_spent_within_a_pass_too() -> None:
     """What goes ahead in this pass counts for those after it."""
     here = watch(acted(1))

@@ -33,13 +33,17 @@ class OutageHeld:
         sources = [PROCESSES, HEALTH, *([TRAFFIC] if _saves(event, stopped) else [])]
         for source in sources:
             since = witness.silent_since(source)
-            heard_s = HEARD_S + (
-                FACT_AGE_MAX_S if witness.world.silences.manners.get(source) == "stuck" else 0
-            )
+            heard_s = HEARD_S + (FACT_AGE_MAX_S if _quiet(event, source) else 0)
             if since is not None and event.sent_at - since > heard_s:
                 witness.blind_stops += len(stopped)
                 silent_s = event.sent_at - since
                 yield f"{event.action_id} stops {', '.join(stopped)}, {source} silent for {silent_s:.1f} s"
+
+
+def _quiet(event: Applied, source: str) -> bool:
+    """Return whether a source was not seen to fail: that it says nothing new shows by its age alone."""
+    said = event.seen.sources.get(source) if event.seen else None
+    return said is not None and not said.fault
 
 
 def _saves(event: Applied, stopped: tuple[str, ...]) -> bool:
