@@ -128,9 +128,12 @@ def _freeze(chosen: Proposal, watch: Watch) -> str:
 
 
 def _starts_rollout(chosen: Proposal, history: History) -> bool:
-    """Return whether this starts the first replica of a new release of a workload that has a stable one."""
+    """Return whether this starts the first replica of a new release of a workload that has a stable one.
+
+    Whoever wants it: more for the load is started of the stable release then.
+    """
     action = chosen.action
-    if not isinstance(action, Scale) or chosen.controller != "rollout":
+    if not isinstance(action, Scale) or not action.starts:
         return False
     memory = history.workloads[action.workload]
     state = active(memory)

@@ -5,8 +5,12 @@ from itertools import pairwise
 import pytest
 from tests.unit.engine_pure.world import World, service, system
 
+from lamplighter.controllers.contracts import Timing, Why, grow
+from lamplighter.controllers.survey import Survey
 from lamplighter.engine.freeze import frozen, week_minute
+from lamplighter.engine.guard import Watch, guard
 from lamplighter.model.actions import Replace, Scale
+from lamplighter.model.decisions import Decision, Priority
 from lamplighter.model.facts import HEALTH
 from lamplighter.model.system import Freeze, Guards, Range
 
@@ -29,6 +33,19 @@ def test_rollout_does_not_start_in_a_freeze() -> None:
     here.wall = "2026-11-30T09:00:00+00:00"
     here.run(5)
     assert 1 == len(here.live("r2"))
+
+
+@pytest.mark.parametrize(("release", "state"), [("r1", "act"), ("r2", "held")])
+def test_load_starts_no_rollout_in_a_freeze(release: str, state: str) -> None:
+    """More is started of what serves; the first of a candidate waits, whoever wants it."""
+    here = World(system(freeze=WEEKEND)).settle()
+    here.wall = SATURDAY
+    here.up("r2")
+    wants = grow("web", release, (0, 0, 3), Why("scaling", Priority.SCALING, "load"), Timing(9.0, 9.0))
+    decision = Decision(id="a-1", at=here.now, subject=wants.subject, chosen=wants, state="act", basis="b")
+    assert (
+        state == guard(decision, Watch(here.history, Survey(here.facts(), here.now), recordable=True)).state
+    )
 
 
 def test_first_release_repair_scaling_and_rollback_pass_a_freeze() -> None:
