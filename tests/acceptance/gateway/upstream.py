@@ -8,6 +8,8 @@ Prints its port when it listens. Every answer names the replica in `x-from`.
     /echo             the request as it came, and the length of its body
     /slowecho         the length of the body, after `--slower` seconds
     /status/CODE      that status
+    /work             answers after 0.1 s in one of `--slots`; whoever waits for one is served, gone or not
+    /stall/S          for S seconds no work is done at all
     /executed         how many requests other than checks it has begun
     Upgrade: websocket is accepted with a plain byte echo behind the handshake.
 """
@@ -16,7 +18,9 @@ import argparse
 import asyncio
 import base64
 import hashlib
+import time
 
+WORK_S = 0.1
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -26,6 +30,8 @@ class Replica:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.executed = 0
+        self.slots = asyncio.Semaphore(options.slots)
+        self.stalled_until = 0.0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until either side has had enough."""
@@ -72,8 +78,8 @@ class Replica:
             status = self.options.health
         elif self.options.lies:
             status = 500
-        elif kind == "busy":
-            await asyncio.sleep(float(rest) + self.options.slower)
+        elif kind in ("busy", "work", "stall"):
+            await self.labour(kind, rest)
         elif kind == "slowecho":
             await asyncio.sleep(self.options.slower)
             out = str(len(body)).encode()
@@ -88,6 +94,18 @@ class Replica:
             out = str(self.executed).encode()
         writer.write(self.head(status, f"content-length: {len(out)}") + out)
         await writer.drain()
+
+    async def labour(self, kind: str, rest: str) -> None:
+        """Take time: so many seconds, or a tenth of one in a slot of its own once nothing stands still."""
+        if kind == "busy":
+            await asyncio.sleep(float(rest) + self.options.slower)
+            return
+        if kind == "stall":
+            self.stalled_until = time.monotonic() + float(rest)
+            return
+        async with self.slots:
+            await asyncio.sleep(max(0.0, self.stalled_until - time.monotonic()))
+            await asyncio.sleep(WORK_S)
 
     async def stream(self, chunks: int, writer: asyncio.StreamWriter) -> None:
         """An answer that takes its time."""
@@ -121,6 +139,7 @@ async def main() -> None:
     options.add_argument("name")
     options.add_argument("--port", type=int, default=0)
     options.add_argument("--health", type=int, default=200)
+    options.add_argument("--slots", type=int, default=1000)
     options.add_argument("--lies", action="store_true")
     options.add_argument("--keep-alive", type=float, default=60.0)
     options.add_argument("--slower", type=float, default=0.0)
