@@ -3,17 +3,17 @@
 import pytest
 from msgspec.structs import replace
 
-from lamplighter.model.actions import Contract, Scale, Shift
+from lamplighter.model.actions import Contract, Replace, Scale, Shift
 from lamplighter.model.decisions import Decision, Priority, Proposal
-from lamplighter.model.facts import TRAFFIC, Facts, Source
-from lamplighter.model.history import History
+from lamplighter.model.facts import TRAFFIC, Facts, Load, Source
+from lamplighter.model.history import History, WorkloadHistory
 from lamplighter.model.intents import Answer, Up
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.system import Guards
 from lamplighter.targets.simulated import App, Demand, World
 from lamplighter.targets.simulated.journal import Applied, Standing, Truth
-from lamplighter.testing.builders import facts, system, up
-from lamplighter.testing.checkers import BudgetKept, OutageHeld, ScaledDownRightly
+from lamplighter.testing.builders import crashed, facts, system, up
+from lamplighter.testing.checkers import BudgetKept, OutageHeld, ScaledDownRightly, WaitersServed
 from lamplighter.testing.checkers.seen import could_serve
 from lamplighter.testing.witness import Witness
 
@@ -92,3 +92,20 @@ def test_outage_that_looked_like_age_is_known_by_age() -> None:
         for each in (fresh, failed)
     ]
     assert [0, 1] == [len(list(OutageHeld().look(each, witness))) for each in events]
+
+
+def test_waiting_that_a_guard_makes_is_not_held_against_a_workload() -> None:
+    """Requests that wait while the repair of a replica is held have an answer: a person set the bound."""
+    checker, order = WaitersServed(), Witness(World())
+    loads = {"search": Load(in_flight=0, queued=9)}
+    history = History(system=system(search=1), workloads={"search": WorkloadHistory(stable="r1")})
+    action = Replace(workload="search", release="r1", replica="search-1", start="search-2")
+    chosen = Proposal("repair", Priority.REPAIR, "search-1", action, Contract(gain="", deadline_s=1.0), "")
+    held = Decision(id="a-1", at=0.0, subject="search-1", chosen=chosen, state="held", basis="")
+    found = []
+    for state, since in (("held", 0), ("act", 100)):
+        result = Result(decisions=(replace(held, state=state),))
+        for now in range(since, since + 100, 5):
+            seen = replace(facts(at=float(now), search=[crashed]), loads=loads)
+            found.append((state, *checker.hear(Inputs(now=float(now), facts=seen), result, history, order)))
+    assert {"act"} == {each[0] for each in found if each[1:]}

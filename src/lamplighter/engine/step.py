@@ -26,6 +26,9 @@ from lamplighter.model.intents import Answer, Approve, Intent
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.value import Instant
 
+ACTED_S = 1200.0
+"""For so long at least it is remembered what was done: the next spec's budget may have a longer window."""
+
 
 def step(history: History, inputs: Inputs, rest: Rest | None = None) -> tuple[History, Result]:
     """Decide one pass.
@@ -128,7 +131,7 @@ def _tidied(history: History, now: Instant) -> History:
     system = history.system
     if system is None:
         return history
-    since = now - system.guards.window_s
+    since = now - max(system.guards.window_s, ACTED_S)
     acted: tuple[Acted, ...] = history.acted
     if acted and acted[0].at <= since:
         history = replace(history, acted=tuple(each for each in acted if each.at > since))

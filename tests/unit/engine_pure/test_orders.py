@@ -6,7 +6,7 @@ from tests.unit.engine_pure.world import World, service, system
 from lamplighter.model.actions import Dismantle
 from lamplighter.model.history import History
 from lamplighter.model.intents import Up
-from lamplighter.model.system import Range
+from lamplighter.model.system import Guards, Range
 from lamplighter.planning.basis import basis
 
 
@@ -179,3 +179,13 @@ def test_nothing_is_promised_without_a_record() -> None:
     answer = here.up("r2")
     assert (False, "held", "r1") == (answer.accepted, answer.code, here.history.workloads["web"].stable)
     assert "promoted" == getattr(here.history.workloads["web"].rollout, "verdict", "")
+
+
+def test_longer_window_of_a_new_spec_counts_what_was_done_before() -> None:
+    """What was done under a short window is remembered for as long as the next spec may look back."""
+    here = World(system(guards=Guards(actions=60, window_s=10.0))).settle()
+    here.run(60)
+    here.up("r1", system(guards=Guards(actions=1, window_s=600.0)))
+    here.kill("web-1")
+    here.run(5)
+    assert (1, True) == (len(here.live()), "action-held" in here.kinds())

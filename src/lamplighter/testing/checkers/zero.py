@@ -11,7 +11,7 @@ from lamplighter.model.facts import HEALTH, PROCESSES, TRAFFIC
 from lamplighter.model.history import History
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.targets.simulated.journal import Applied, Event
-from lamplighter.testing.checkers.seen import serving
+from lamplighter.testing.checkers.seen import serving, workload_of
 from lamplighter.testing.witness import Witness
 
 WAKING_S_MAX = 60.0
@@ -19,6 +19,8 @@ WAKING_S_MAX = 60.0
 GAP_S_MAX = 10.0
 ANSWERED = frozenset({"action-held", "approval-asked"})
 """Findings that say why nothing is done."""
+HELD = frozenset({"held", "asked"})
+"""States of decisions that are not carried out yet, on a workload or on one of its replicas."""
 
 
 class ZeroOnlyWhenIdle:
@@ -60,6 +62,7 @@ class WaitersServed:
         if any(inputs.facts.silence(each, inputs.now) for each in (PROCESSES, HEALTH, TRAFFIC)):
             return
         held = {each.subject.partition("/")[0] for each in result.findings if each.kind in ANSWERED}
+        held |= {workload_of(each.chosen.action) for each in result.decisions if each.state in HELD}
         for name in after.system.services if after.system else ():
             ready = any(each.workload == name and each.ready for each in inputs.facts.replicas)
             load = inputs.facts.loads.get(name)
