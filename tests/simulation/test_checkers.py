@@ -65,6 +65,7 @@ def test_budget_holds_what_its_maintainer_could_know(written: bool, holder: str,
     world = World(apps={"search": BUSY})
     witness, checker, truth = Witness(world), BudgetKept(), world.truth()
     witness.system = replace(system(search=(2, 6)), guards=Guards(actions=1, window_s=60.0))
+    witness.systems = [witness.system]
     witness.recorded = {"a-2": 2.0} | ({"a-1": 1.0} if written else {})
     for number, who in ((1, holder), (2, "maintainer")):
         scale = Scale(workload="search", release="r1", replicas=number, starts=(f"search-{number}",))

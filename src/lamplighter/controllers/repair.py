@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from lamplighter.controllers import contracts
 from lamplighter.controllers.kinds import finding
+from lamplighter.controllers.needs import lacking
 from lamplighter.controllers.survey import Survey
 from lamplighter.model.actions import Broken, Scale
 from lamplighter.model.decisions import Priority, Proposal, Verdict
@@ -59,7 +60,8 @@ def repair(system: System, survey: Survey, history: History) -> Verdict:
     1. Processes are silent: nothing is known to be dead; a finding says since when.
     2. A replica proven dead, whose place is still wanted, is replaced: at once the first time, backed
        off from its predecessor's start when that did not last either.
-    3. Replicas missing without a trace for `MISSING_GRACE_S` are started anew, by one Scale.
+    3. Replicas missing without a trace for `MISSING_GRACE_S` are started anew, by one Scale; not of a
+       workload that has yet to wait for what it needs.
     4. One that was ready and fails its checks for `unhealthy_after_s`: drained and replaced while
        another one serves; if none does, a successor is started first, and it ends once that serves; a
        successor that does not answer either is replaced where it stands.
@@ -80,6 +82,8 @@ def repair(system: System, survey: Survey, history: History) -> Verdict:
         if memory is None:
             continue
         findings.extend(_frequent(service, memory, survey.now))
+        if memory.wanted and lacking(system, survey, service, history):
+            continue
         for release, wanted in sorted(memory.wanted.items()):
             for each in _repairs(Place(service, memory, survey, release, wanted)):
                 (proposals if isinstance(each, Proposal) else findings).append(each)  # type: ignore[arg-type]

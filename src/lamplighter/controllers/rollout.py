@@ -10,6 +10,7 @@ from lamplighter.controllers import contracts
 from lamplighter.controllers.configure import configured
 from lamplighter.controllers.contracts import SHARE_TOLERANCE
 from lamplighter.controllers.kinds import finding
+from lamplighter.controllers.needs import lacking
 from lamplighter.controllers.numbers import (
     Numbers,
     active,
@@ -59,8 +60,7 @@ def rollout(system: System, survey: Survey, history: History) -> Verdict:
         memory = history.workloads.get(name)
         if memory is None or not (memory.stable or memory.rollout or memory.wanted):
             continue
-        missing = _missing_needs(system, survey, service, history) if not memory.stable else ()
-        if missing and not survey.live(name):
+        if missing := lacking(system, survey, service, history):
             findings.append(_waits_for(name, missing))
             continue
         move = numbers(memory, service, survey, memory.capacity)
@@ -201,20 +201,6 @@ def _no_room(service: Service) -> Finding:
         " end one more; raise surge or max, or lower min"
     )
     return finding("rollout-has-no-room", service.name, message)
-
-
-def _missing_needs(system: System, survey: Survey, service: Service, history: History) -> tuple[str, ...]:
-    """Return the services that it needs and that cannot serve; one at zero can, it starts when asked."""
-    return tuple(
-        each
-        for each in service.needs
-        if each in system.services and not survey.ready(each) and not _at_zero(history, each)
-    )
-
-
-def _at_zero(history: History, name: str) -> bool:
-    memory = history.workloads.get(name)
-    return memory is not None and bool(memory.stable) and memory.capacity == 0
 
 
 def _waits_for(name: str, missing: tuple[str, ...]) -> Finding:

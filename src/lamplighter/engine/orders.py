@@ -9,7 +9,7 @@ from lamplighter.controllers.numbers import active
 from lamplighter.controllers.scaling import bounded
 from lamplighter.model.actions import Dismantle
 from lamplighter.model.facts import Facts
-from lamplighter.model.history import Approval, History, RolloutState, WorkloadHistory
+from lamplighter.model.history import Approval, History, Pending, RolloutState, WorkloadHistory
 from lamplighter.model.intents import Answer, Approve, Down, Intent, Rollback, Up
 from lamplighter.model.system import Service
 from lamplighter.model.value import Instant
@@ -77,6 +77,8 @@ def _up(history: History, intent: Up, facts: Facts, now: Instant) -> tuple[Histo
     1. The facts have changed since the plan: refused.
     2. The system is being dismantled: refused until that is done; merely draining is called off.
     3. A service without a release, now or before: refused.
+    4. Other guards: what stops something and has no answer yet was let pass by the ones before, and is not
+       asked for again.
     """
     if intent.basis and intent.basis != basis(facts, history):
         raise Refused("facts-changed", "the facts that the plan was made from have changed; make a new plan")
@@ -93,6 +95,8 @@ def _up(history: History, intent: Up, facts: Facts, now: Instant) -> tuple[Histo
         if not release:
             raise Refused("release-missing", f"no release of {name} was given, and none is in force")
         workloads[name] = _released(memory, service, release, intent, now)
+    if history.system is not None and history.system.guards != intent.system.guards:
+        history = replace(history, pending={each: _let_be(one, now) for each, one in history.pending.items()})
     started = sorted(
         name for name, memory in workloads.items() if (state := active(memory)) and state.started_at == now
     )
@@ -100,6 +104,14 @@ def _up(history: History, intent: Up, facts: Facts, now: Instant) -> tuple[Histo
         history, system=intent.system, workloads=workloads, stopping=None, stopped_by="", stopped=False
     )
     return history, f"rolling out {', '.join(started)}" if started else "no release changes"
+
+
+def _let_be(pending: Pending, now: Instant) -> Pending:
+    """Leave an action that guards have let pass, and that may not have happened, to the facts."""
+    chosen = pending.decision.chosen
+    if pending.state != "decided" or not chosen.contract.destructive or chosen.ordered_by:
+        return pending
+    return replace(pending, state="applied", since=now)
 
 
 def _in_force(memory: WorkloadHistory) -> str:

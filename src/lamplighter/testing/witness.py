@@ -4,12 +4,14 @@ It hears of each pass when that is recorded, and of each order when that is answ
 opinion of the engine: neither at what it remembers nor at why it wants something.
 """
 
+from bisect import bisect_right
+
 from lamplighter.model.decisions import Decision
 from lamplighter.model.facts import PROCESSES, Facts, Phase
 from lamplighter.model.history import History
 from lamplighter.model.intents import Approve, Down, Intent, Rollback, Up
 from lamplighter.model.passes import Inputs, Result
-from lamplighter.model.system import Service, System
+from lamplighter.model.system import Guards, Service, System
 from lamplighter.model.value import Instant
 from lamplighter.targets.simulated import World
 from lamplighter.targets.simulated.journal import Event, Passing
@@ -55,6 +57,7 @@ class Witness:
         self.disk = disk or Disk()
         self.system: System | None = None
         self.systems: list[System] = []
+        self._in_force_since: list[Instant] = []
         self.releases: dict[str, list[Ordered]] = {}
         self.rolled_back: dict[str, Instant] = {}
         self.down_at: Instant | None = None
@@ -105,6 +108,11 @@ class Witness:
     def service(self, workload: str) -> Service | None:
         """Return a workload as the spec in force has it."""
         return self.system.services.get(workload) if self.system else None
+
+    def guards(self, at: Instant) -> Guards:
+        """Return the guards that were in force when something was decided, or sent."""
+        number = bisect_right(self._in_force_since, at)
+        return self.systems[max(0, number - 1)].guards
 
     def silent_since(self, source: str) -> Instant | None:
         """Return since when a source of facts has truly been silent, None if it is not."""
@@ -178,6 +186,7 @@ class Witness:
             del self._served[name]
         self.system, self.down_at = system, None
         self.systems.append(system)
+        self._in_force_since.append(at)
         for name, release in releases.items():
             if self.rolled_back.pop(name, None) is not None:
                 self.freed_until[name] = at

@@ -336,3 +336,14 @@ def test_hung_replica_is_let_go_while_traffic_is_silent_but_one_that_serves_is_n
         here.silence(TRAFFIC)
         here.run(20)
     assert (["web-2"], ["web-1", "web-2"]) == (hung.live(), hog.live())
+
+
+def test_what_has_yet_to_wait_for_its_needs_is_not_missing() -> None:
+    """A first release that nothing came of is not started by a repair while what it needs cannot serve."""
+    here = World(system(service(needs=("model",)), service("model")))
+    here.up("r1")
+    here.never_ready.add("model-1")
+    memory = here.history.workloads["web"]
+    here.history = replace(here.history, workloads={"web": replace(memory, wanted={"r1": 2})})
+    here.run(12)
+    assert [] == here.live(workload="web")

@@ -1,9 +1,10 @@
 """Orders: what is answered to a person, and what it changes."""
 
 import pytest
+from msgspec.structs import replace
 from tests.unit.engine_pure.world import World, service, system
 
-from lamplighter.model.actions import Dismantle
+from lamplighter.model.actions import Dismantle, Scale
 from lamplighter.model.history import History
 from lamplighter.model.intents import Up
 from lamplighter.model.system import Guards, Range
@@ -189,3 +190,18 @@ def test_longer_window_of_a_new_spec_counts_what_was_done_before() -> None:
     here.kill("web-1")
     here.run(5)
     assert (1, True) == (len(here.live()), "action-held" in here.kinds())
+
+
+@pytest.mark.parametrize(("at_risk", "tries"), [(0.4, 1), (0.5, 3)])
+def test_drain_that_other_guards_let_pass_is_not_asked_for_again(at_risk: float, tries: int) -> None:
+    """It has no answer when the guards change: the facts tell what became of it, and the new ones judge."""
+    here = World(system(guards=Guards(at_risk=0.5))).settle()
+    here.loses = lambda action: isinstance(action, Scale) and bool(action.stops)
+    here.load(60)
+    here.run(12)
+    here.load(0)
+    while not (drains := [each for each in here.did(Scale) if each.chosen.action.stops]):
+        here.once()
+    here.up("r1", replace(here.wanted, guards=Guards(at_risk=at_risk)))
+    here.run(3)
+    assert tries == sum(each.id == drains[0].id for each in here.did(Scale))

@@ -45,8 +45,8 @@ class BudgetKept:
         name, system = event.action.workload, witness.system
         if system is None or witness.released_by_order(name, event.sent_at):
             return
-        guards = system.guards
         decided_at = witness.recorded.get(event.action_id, event.sent_at)
+        guards = witness.guards(decided_at)
         self._acted.append((decided_at, "" if event.action_id in witness.recorded else event.holder))
         while self._acted[0][0] <= decided_at - ACTED_S_MAX:
             self._acted.popleft()
@@ -57,7 +57,7 @@ class BudgetKept:
             yield f"{event.action_id} is number {number} in {window_s:g} s, {guards.actions} are allowed"
         before, after = serving(event, event.before, name), serving(event, event.after, name)
         live = sum(each.live for each in of(event.before, name))
-        allowed = max(guards.at_risk * live, 1.0)
+        allowed = max(witness.guards(event.sent_at).at_risk * live, 1.0)
         if len(before - after) > allowed + 1e-6:
             lost = len(before - after)
             yield f"{event.action_id} stops {lost} of {live} of {name}, {allowed:g} are allowed"
@@ -123,7 +123,7 @@ class ApprovalKept:
             if each.id in stopped and taking.get(each.release, 0.0) > 0 and could_serve(each, event)
         ]
         share = len(hit) / max(1, len(live))
-        if share > witness.system.guards.approve_above + 1e-3:
+        if share > witness.guards(event.sent_at).approve_above + 1e-3:
             yield f"{event.action_id} stops {share:.0%} of {name}, which nobody has approved"
 
 
