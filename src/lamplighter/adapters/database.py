@@ -242,6 +242,13 @@ class Database:
             if not self._starved:
                 self._reserve_bytes = min(2 * self._reserve_bytes, RESERVE_BYTES_MAX)
             self._starved = self._failed = True
+            if code != sqlite3.SQLITE_FULL:
+                return HeldError(
+                    f"{self.path.name} cannot be written or read: {error}",
+                    code="disk-error",
+                    mend=f"see that the disk of {self.path.parent} is sound (dmesg), and that neither a quota"
+                    " nor a limit (ulimit -f) is reached; the loop goes on by itself",
+                )
             return HeldError(
                 f"the disk that holds {self.path.name} is full, and its reserve is used up",
                 code="disk-full",

@@ -25,6 +25,8 @@ ERRORS = {
     "bad-plan": "The file is not a plan of `lamp plan --out`, or was cut short. Make a new one.",
     "disk-full": "The disk is full. Traffic goes on and the loop holds everything destructive until there is"
     " room again.",
+    "disk-error": "The disk answers with errors, or a quota or a limit on the size of files is reached."
+    " Traffic goes on and the loop holds everything destructive until it can write again.",
     "environment-not-built": "uv could not build the Python environment of a release. What it said is shown;"
     " nothing was changed. Mend the lock file and run the command again.",
     "export-exists": "The file to export to is there already, and nothing is overwritten.",

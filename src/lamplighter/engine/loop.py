@@ -43,7 +43,8 @@ UNRECORDABLE = "the ledger or the recording cannot be written, so nothing destru
 DISK_FULL = Finding(
     kind="disk-full",
     subject="engine",
-    message="the disk is full; records go into the room that was kept for this, for as long as it lasts",
+    message="the disk is full or refuses to be written; records go into the room that was kept for this,"
+    " for as long as it lasts",
     severity=Severity.URGENT,
 )
 

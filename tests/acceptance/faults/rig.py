@@ -139,11 +139,19 @@ class Rig(Prototype):
 
 
 @contextmanager
-def rigged(folder: Path, spec: str = SPEC) -> Iterator[Rig]:
-    """Give a system that is up; leave nothing of it, and insist that `lamp down` does."""
+def rigged(
+    folder: Path, spec: str = SPEC, *, inside: Callable[[Callable[[], None]], None] = lambda act: act()
+) -> Iterator[Rig]:
+    """Give a system that is up; leave nothing of it, and insist that `lamp down` does.
+
+    Args:
+        folder: where.
+        spec: of what.
+        inside: does what it is given, under whatever the system is to run under.
+    """
     rig = Rig(folder, spec)
     try:
-        rig.up()
+        inside(rig.up)
         yield rig
         ran = rig.lamp("down", "--wait", "60")
         assert (0, []) == (ran.code, rig.processes()), ran.err

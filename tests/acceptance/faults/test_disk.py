@@ -1,12 +1,15 @@
 """Disks that take no more: the maintainer's, the supervisor's, the release's; files that were torn."""
 
+import errno
 import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.acceptance.faults.rig import Rig, kill, traffic, until
+import pytest
+from tests.acceptance.faults.refusals import Refusals, refusals
+from tests.acceptance.faults.rig import Rig, kill, rigged, traffic, until
 from tests.acceptance.small_disk import on_a_small_disk
 
 HELD = 5
@@ -52,6 +55,28 @@ def test_the_gateway_cannot_be_told(rig: Rig) -> None:
             until(lambda: "gateway-not-written" in rig.lamp("status").out, "it is said")
         until(lambda: rig.whole(first), "the gateway knows the new one")
     assert {"ok"} == set(sent.fates())
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Iterator[tuple[Rig, Refusals]]:
+    """A system that is up, whose processes can be refused to write."""
+    with refusals() as disk, rigged(tmp_path, inside=disk.inside) as rig:
+        yield rig, disk
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.EDQUOT], ids=["EIO", "EDQUOT"])
+def test_the_disk_refuses_the_stores(refused: tuple[Rig, Refusals], error: int) -> None:
+    """A disk that breaks, a quota that is used up: held and said, the dead replaced, nothing torn after."""
+    rig, disk = refused
+    first, _ = sorted(rig.replicas())
+    with traffic(rig) as sent:
+        with disk.of(rig.maintainer(), error):
+            until(lambda: rig.lamp("status").code == HELD, "status says that it holds")
+            kill(rig.pid(first))
+            until(lambda: rig.whole(first), "the dead is replaced")
+        until(lambda: rig.lamp("status").code == 0, "it goes on by itself")
+    assert ({"ok"}, True) == (set(sent.fates()), disk.count > 0)
+    assert (0, 0) == (rig.lamp("ledger", "--verify").code, rig.lamp("replay").code)
 
 
 def test_no_file_can_be_made(tmp_path: Path) -> None:
