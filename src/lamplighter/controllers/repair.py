@@ -158,6 +158,8 @@ def successors(
 ) -> dict[str, Replica | None]:
     """Return the live replicas for which a successor was started first, with it (None: not seen yet)."""
     pairs: dict[str, Replica | None] = {}
+    if not memory.replaced:
+        return pairs
     coming = survey.coming(workload, release)
     for each in sorted(memory.replaced):
         replica = survey.replicas.get(each)

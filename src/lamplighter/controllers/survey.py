@@ -257,7 +257,8 @@ class Survey:
 
     def standing(self, workload: str, release: str) -> Standing:
         """Return how the replicas of a release stand."""
-        return self.standings(workload).get(release, _NONE)
+        known = self._standings.get(workload)
+        return (self.standings(workload) if known is None else known).get(release, _NONE)
 
     def staying(self, workload: str, release: str) -> list[Replica]:
         """Return the live replicas of a release that no action is about to stop."""

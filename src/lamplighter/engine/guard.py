@@ -44,16 +44,21 @@ class Watch:
         self.history = history
         self.survey = survey
         self.recordable = recordable
-        self.failures: dict[tuple[str, str], list[Closed]] = {}
         self.at_risk: dict[str, float] = {}
         self._taken = 0
         if history.system is None:
             return
-        for each in history.closed:
-            if each.result in AGAINST:
-                self.failures.setdefault((each.subject, each.kind), []).append(each)
         for pending in history.pending.values():
             self._risk(pending.decision.chosen)
+
+    @functools.cached_property
+    def failures(self) -> dict[tuple[str, str], list[Closed]]:
+        """Ends of actions that are held against the next one, by subject and kind."""
+        found: dict[tuple[str, str], list[Closed]] = {}
+        for each in self.history.closed:
+            if each.result in AGAINST:
+                found.setdefault((each.subject, each.kind), []).append(each)
+        return found
 
     @property
     def used(self) -> int:

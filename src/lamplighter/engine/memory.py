@@ -112,7 +112,11 @@ def _remembered(
 
 def noted(memory: WorkloadHistory, **changes: object) -> WorkloadHistory:
     """Return the memory with these changes; the same one if nothing differs by them."""
-    differing = {name: value for name, value in changes.items() if getattr(memory, name) != value}
+    differing = {
+        name: value
+        for name, value in changes.items()
+        if (was := getattr(memory, name)) is not value and was != value
+    }
     return replace(memory, **differing) if differing else memory
 
 
@@ -154,9 +158,7 @@ def _pruned(memory: WorkloadHistory, survey: Survey, name: str) -> WorkloadHisto
         unknown_since=keep.of(memory.unknown_since),
         over_memory_since=keep.of(memory.over_memory_since),
         ended=keep.of(memory.ended),
-        replaced={
-            each: successor for each, successor in keep.of(memory.replaced).items() if keep.knows(successor)
-        },
+        replaced=keep.pairs(memory.replaced),
         attempts=keep.of(memory.attempts),
         wanted={
             release: count
@@ -190,9 +192,14 @@ class _Keep:
         self.unlisted[replica] = since
         return True
 
+    def pairs(self, replaced: dict[str, str]) -> dict[str, str]:
+        """Return who took whose place, of those of whom both are listed."""
+        kept = self.of(replaced)
+        return {each: other for each, other in kept.items() if self.knows(other)} if kept else kept
+
     def of(self, noted: dict[str, _Noted]) -> dict[str, _Noted]:
         """Return `noted` for the replicas that it knows; the same dict if that is all of them."""
-        if all(map(self.knows, noted)):
+        if not noted or noted.keys() <= self._listed.keys() or all(map(self.knows, noted)):
             return noted
         return {each: value for each, value in noted.items() if self.knows(each)}
 

@@ -296,13 +296,14 @@ def _within(bounds: Bounds, service: Service, history: History, survey: Survey) 
     """Return whether the load is known, and asked for no other number in all that the windows see."""
     scale, samples, now = service.scale, history.workloads[service.name].samples, survey.now
     assert scale is not None
-    if not heard(samples, service, now, before(history)):
-        return False
-    ends = (*(each.at for each in samples[1:]), now)
-    for each, end in zip(samples, ends, strict=True):
-        if end > horizon(scale, now) and not _asks(each, end, bounds, service, now):
+    since, end = horizon(scale, now), now
+    for each in reversed(samples):
+        if end <= since:
+            break
+        if not _asks(each, end, bounds, service, now):
             return False
-    return True
+        end = each.at
+    return heard(samples, service, now, before(history))
 
 
 def _asks(sample: Sample, end: Instant, bounds: Bounds, service: Service, now: Instant) -> bool:

@@ -216,8 +216,9 @@ class Simulation:
                 self._say(f"closed      {each.action} {each.result}: {each.detail}")
         kinds = {(each.kind, each.subject): each.message for each in result.findings}
         standing = frozenset(f"{kind} {subject}" for kind, subject in kinds if kind not in UNEVENTFUL)
-        for (kind, subject), message in sorted(kinds.items()):
-            if f"{kind} {subject}" in standing - self._standing:
+        begun = standing - self._standing
+        for (kind, subject), message in sorted(kinds.items()) if begun else ():
+            if f"{kind} {subject}" in begun:
                 self._say(f"found       {kind} {subject}: {message}")
         self._standing = standing
 

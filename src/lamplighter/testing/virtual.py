@@ -103,6 +103,7 @@ class VirtualClock:
         self._now = now
         self._wall_at_s = wall_at_s
         self.jumped_s = 0.0
+        self._labelled: tuple[float, str] = (-1.0, "")
 
     def now(self) -> Instant:
         """Return the virtual instant."""
@@ -110,4 +111,7 @@ class VirtualClock:
 
     def wall(self) -> str:
         """Return the wall time, as wrong as it was made to be."""
-        return (EPOCH + timedelta(seconds=self._now() + self._wall_at_s + self.jumped_s)).isoformat()
+        since_s = self._now() + self._wall_at_s + self.jumped_s
+        if self._labelled[0] != since_s:
+            self._labelled = since_s, (EPOCH + timedelta(seconds=since_s)).isoformat()
+        return self._labelled[1]

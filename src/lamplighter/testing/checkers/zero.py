@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from lamplighter.controllers.load import asked
 from lamplighter.model.actions import Scale
-from lamplighter.model.facts import HEALTH, PROCESSES, TRAFFIC
+from lamplighter.model.facts import HEALTH, PROCESSES, TRAFFIC, Facts
 from lamplighter.model.history import History
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.targets.simulated.journal import Applied, Event
@@ -64,12 +64,15 @@ class WaitersServed:
         held = {each.subject.partition("/")[0] for each in result.findings if each.kind in ANSWERED}
         held |= {workload_of(each.chosen.action) for each in result.decisions if each.state in HELD}
         for name in after.system.services if after.system else ():
-            ready = any(each.workload == name and each.ready for each in inputs.facts.replicas)
             load = inputs.facts.loads.get(name)
             at_zero = after.workloads[name].stable if name in after.workloads else ""
-            if ready or not at_zero or load is None or not load.queued:
+            if not at_zero or load is None or not load.queued or _ready(name, inputs.facts):
                 self._waiting_s.pop(name, None)
                 continue
             self._waiting_s[name] = self._waiting_s.get(name, 0.0) + (0.0 if name in held else gap_s)
             if self._waiting_s[name] > WAKING_S_MAX:
                 yield f"{load.queued} requests have waited for {name} for {self._waiting_s[name]:.0f} s"
+
+
+def _ready(workload: str, facts: Facts) -> bool:
+    return any(each.workload == workload and each.ready for each in facts.replicas)
