@@ -46,13 +46,8 @@ def quiet(load: Load | None) -> bool:
     return load is not None and asked(load) == 0 and load.rate_per_s == 0
 
 
-class Span(NamedTuple):
-    """A time over which the load was known and the same: what it needed, by how many readings."""
-
-    begin: Instant
-    end: Instant
-    need: float
-    readings: int
+Span = tuple[Instant, Instant, float, int]
+"""A time over which the load was known and the same, from and until: what it needed, by how many readings."""
 
 
 def demand(
@@ -128,7 +123,7 @@ def _spans(
         if need is not None:
             repeated = place == newest and before is not None and each.at < before
             readings = max(each.readings, READINGS_MIN) if repeated else each.readings
-            spans.append(Span(each.at, end, need, readings))
+            spans.append((each.at, end, need, readings))
         end = each.at
     return spans
 
