@@ -41,7 +41,8 @@ def scaling(system: System, survey: Survey, history: History) -> Verdict:
     4. Panic (3, or less than a calm window since the last scale-up, doubling with each one that had to
        come soon after a scale-down) never scales down.
     5. The calm window's peak fits into fewer, at most nine tenths used: drain the least busy, no more
-       at once than the guards allow to be at risk, and never below what the panic window needs, nor to zero.
+       at once than the guards allow to be at risk, and never below what the panic window needs, nor to zero;
+       then for a panic window none, so that what is left shows how it fares.
     6. `min` is 0, and nothing has been asked of it for `idle_s`, known all that time; no rollout is under
        way: to zero.
     7. At zero, and something is asked of it: as many as that needs, on the first reading.
@@ -94,6 +95,8 @@ def _followed(survey: Survey, service: Service, memory: WorkloadHistory, wants: 
     if wants.calm is None or wants.panic is None:
         return total, ""
     if memory.scaled_up_at is not None and now - memory.scaled_up_at < held_s(scale, memory):
+        return total, ""
+    if memory.scaled_down_at is not None and now - memory.scaled_down_at < scale.panic_window_s:
         return total, ""
     peak = max(wants.calm, wants.panic)
     fewer = max(1, service.replicas.min, ceil(peak / DOWN_AT - EPSILON))

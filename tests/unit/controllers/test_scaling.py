@@ -1,5 +1,7 @@
 """Scaling: the total follows the load, never on what is not known, and does not flap."""
 
+from itertools import pairwise
+
 import pytest
 from msgspec.structs import replace
 from tests.unit.engine_pure.world import World, service, system
@@ -231,3 +233,15 @@ def test_number_that_comes_back_long_after_is_kept_no_longer() -> None:
         here.load(4)
         here.run(400)
     assert 0 == here.history.workloads["web"].returns
+
+
+def test_next_replicas_are_drained_only_once_the_rest_shows_how_it_fares() -> None:
+    """Between two steps down lies a panic window, however far the load has fallen."""
+    here = world(55, replicas=Range(min=1, max=8))
+    here.load(4)
+    here.run(120)
+    instants = [each.at for each in here.did(Scale) if each.chosen.action.stops]
+    assert (5, True) == (
+        sum(len(each.chosen.action.stops) for each in here.did(Scale)),
+        all(later - first >= 6 for first, later in pairwise(instants)),
+    )
