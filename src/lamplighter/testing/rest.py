@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from math import ceil, floor
 
 from lamplighter.model.system import Service
+from lamplighter.model.value import digest
 from lamplighter.targets.simulated.journal import Standing
 from lamplighter.targets.simulated.world import World
 from lamplighter.testing.need import needed
@@ -15,6 +16,12 @@ SLACK = 0.2
 """A number of replicas may be so much away from what the load asks for: hysteresis and noise."""
 
 
+MISLEADING = frozenset(
+    {"health-lies", "blips", "gaps", "contradictions", "list-short", "checks-flap", "refusals"}
+)
+"""What may make a release look bad that is not."""
+
+
 def unrest(world: World, witness: Witness, story: Story) -> list[str]:
     """Return everything that still keeps the world from being as it was ordered; empty at rest."""
     standings = [each for each in world.truth().replicas if not each.ended]
@@ -23,13 +30,16 @@ def unrest(world: World, witness: Witness, story: Story) -> list[str]:
     if witness.down_at is not None:
         left = [f"{each.id} is still there" for each in standings]
         return left or (["the gateway is still configured"] if world.configured else [])
-    found: list[str] = []
+    found = (
+        [] if world.configured == digest(witness.system) else ["the gateway is not as the spec in force says"]
+    )
     left_to_people = beyond_help(witness, story)
     for name, service in witness.system.services.items():
         if name in left_to_people:
             continue
         mine = [each for each in standings if each.workload == name]
         found += _unrest(world, story, service, mine)
+        found += _broken_promise(world, witness, name, {each.release for each in mine})
     names = witness.system.services
     return found + [f"{each.id} is of no workload" for each in standings if each.workload not in names]
 
@@ -68,6 +78,23 @@ def _unrest(world: World, story: Story, service: Service, mine: list[Standing]) 
     if _hopeless(story, releases[0]):
         yield f"{name} runs {releases[0]}, which is bad"
     yield from _misfit(world, service, len(mine))
+
+
+def _broken_promise(world: World, witness: Witness, name: str, releases: set[str]) -> Iterator[str]:
+    """Tell whether a workload runs another release than the one that was promised last, for no reason.
+
+    Reasons are that one of its replicas has fared badly since, or seemed to; or that the target would not.
+    """
+    at, release = witness.promised.get(name, (0.0, ""))
+    service = witness.service(name)
+    if not release or not releases or releases == {release} or service is None:
+        return
+    if service.replicas.max + service.rollout.surge <= service.replicas.min:
+        return  # no room for another release: a finding says so
+    fared = max(witness.blemished.get((name, release), -1.0), witness.refused.get(name, -1.0))
+    seemed = any(each in MISLEADING and ends >= at for each, (_, ends) in world.befalling.near.items())
+    if fared < at and not seemed:
+        yield f"{name} runs {', '.join(sorted(releases))}, and {release} was promised at {at:.0f}"
 
 
 def _hopeless(story: Story, release: str) -> bool:

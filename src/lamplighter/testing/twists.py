@@ -30,7 +30,7 @@ CLOSE = (
 )
 """What befalls the workload in question, or comes between; some more often than others."""
 LASTS_S_MAX = 240.0
-BUDGETS = ((4, 60.0), (6, 120.0), (10, 300.0), (24, 600.0))
+BUDGETS = ((4, 60.0), (6, 90.0), (12, 300.0), (40, 600.0))
 """Actions and seconds: tight, and still enough for everything to come to rest."""
 
 

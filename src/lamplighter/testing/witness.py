@@ -14,7 +14,7 @@ from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.system import Guards, Service, System
 from lamplighter.model.value import Instant
 from lamplighter.targets.simulated import World
-from lamplighter.targets.simulated.journal import Event, Passing
+from lamplighter.targets.simulated.journal import Ended, Event, Passing, Refused
 from lamplighter.testing.stores import Disk
 
 Ordered = tuple[Instant, str]
@@ -68,6 +68,11 @@ class Witness:
         self.approved: set[str] = set()
         self.asked_on: dict[str, Basis] = {}
         self.acted_on: dict[str, Basis] = {}
+        self.recording = True
+        self.promised: dict[str, Ordered] = {}
+        self.given_up: dict[str, tuple[str, Instant]] = {}
+        self.blemished: dict[tuple[str, str], Instant] = {}
+        self.refused: dict[str, Instant] = {}
         self.passes = 0
         self.blind_stops = 0
         self.decisions: dict[str, Decision] = {}
@@ -84,10 +89,12 @@ class Witness:
         Of the history after it only the names of actions under way are looked at: a record holds them too.
         """
         self.passes += 1
-        answers = {each.intent: each.accepted for each in result.answers}
+        self.recording = recorded
+        answers = {each.intent: each.detail for each in result.answers if each.accepted}
         for intent in inputs.intents:
-            if answers.get(intent.id):
+            if intent.id in answers:
                 self._ordered(intent, inputs.now)
+                self._promised(intent, answers[intent.id], inputs.now)
         acting = [each for each in result.decisions if each.state == "act"]
         self.subjects.update((each.id, each.subject) for each in acting)
         self.undoing.update(each.id for each in acting if each.chosen.controller == "undo")
@@ -156,8 +163,34 @@ class Witness:
         return workload not in self.rolled_back and self.released_by_order(workload, sent_at)
 
     def _look(self, event: Event) -> None:
-        if isinstance(event, Passing) and event.passing and (body := self.world.bodies.get(event.replica)):
+        if isinstance(event, Refused):
+            self._hindered(event)
+        if not isinstance(event, Passing | Ended) or not (body := self.world.bodies.get(event.replica)):
+            return
+        if isinstance(event, Passing) and event.passing:
             self._served.setdefault(body.workload, set()).add(body.release)
+        elif isinstance(event, Passing) or event.drained_s is None or not body.passed_once:
+            self.blemished[body.workload, body.release] = event.at
+
+    def _hindered(self, event: Refused) -> None:
+        decision = self.decisions.get(event.action_id)
+        if decision is not None:
+            self.refused[str(getattr(decision.chosen.action, "workload", ""))] = event.at
+
+    def _promised(self, intent: Intent, answer: str, at: Instant) -> None:
+        """Note which release of a workload was promised last: a rollback's answer names it at its end."""
+        match intent:
+            case Rollback(workload=workload):
+                to = answer.rpartition(" ")[2]
+                if self.promised.get(workload, (at, ""))[1] != to:
+                    self.promised[workload] = at, to
+                left = answer.partition(" gives its traffic back to ")
+                self.given_up[workload] = (left[0] if left[1] else "", at)
+            case Up(releases=releases):
+                self.promised.update((name, (at, release)) for name, release in releases.items())
+                self.given_up = {name: each for name, each in self.given_up.items() if name not in releases}
+            case Down():
+                self.given_up.clear()
 
     def _ordered(self, intent: Intent, at: Instant) -> None:
         match intent:

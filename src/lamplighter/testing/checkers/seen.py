@@ -31,6 +31,14 @@ class Checker(Protocol):
         ...
 
 
+class Listens:
+    """A checker that only hears of passes."""
+
+    def look(self, _event: Event, _witness: Witness) -> Iterable[str]:
+        """Look at nothing."""
+        return ()
+
+
 def stops(action: Action, before: Truth) -> tuple[str, ...]:
     """Return the replicas that an action ends, if they lived until then."""
     live = {each.id for each in before.replicas if each.live}

@@ -154,7 +154,6 @@ def _count_cuts(name: str) -> Json:
     }
 
 
-
 def _count_grpc_failures(name: str) -> Json:
     """Counts gRPC calls that ended with a failure of the server's: told in trailers, under status 200."""
     logger = {**_stats_logger(name), "counters": [{"stat": _stat("grpc_failed"), "value_fixed": 1}]}
