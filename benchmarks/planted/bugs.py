@@ -260,6 +260,7 @@ BUGS: tuple[Bug, ...] = (
             "again = [history.pending[each].decision for each in result.retries if each in history.pending]",
             "again = [msgspec.structs.replace(history.pending[each].decision, id=f'{each}-again') for each in result.retries]",
         ),
+        ("engine.revalidate", "if decision.id not in history.pending:", "if False:"),
     ),
     _bug(
         "successor-starts-afresh",
@@ -406,7 +407,7 @@ BUGS: tuple[Bug, ...] = (
         (
             "controllers.teardown",
             "replicas=0, stops=stops, drain_s=memory.drain_s)",
-            "replicas=0, stops=stops)",
+            "replicas=0, stops=stops, drain_s=0.0)",
         ),
     ),
     _bug(

@@ -239,7 +239,7 @@ def endless(_patch: pytest.MonkeyPatch) -> Parts:
 
 
 CASES = [
-    (busy_drain, drain_skipped, {"NothingDropped"}),
+    (busy_drain, drain_skipped, {"NothingDropped", "DrainAsPromised"}),
     (lossy, double_apply, {"CountExact", "MaxKept", "AppliedOnce"}),
     (lambda: lossy().at(0.1, second_maintainer()), two_owners, {"OneOwner"}),
     (swing, unrecorded, {"RecordedFirst"}),
@@ -247,7 +247,7 @@ CASES = [
     (blind_swing, blackout_ignored, {"KnownOnly"}),
     (busy_drain, surge_forgotten, {"MaxKept"}),
     (swing, below_min, {"MinKept"}),
-    (guarded, risk_ignored, {"BudgetKept"}),
+    (guarded, risk_ignored, {"BudgetKept", "RiskKept"}),
     (crash_loop, repairs_unbounded, {"RepairsBounded"}),
     (poor_crash_loop, budget_ignored, {"BudgetKept"}),
     (careful, approval_of_anything, {"ApprovalKept"}),

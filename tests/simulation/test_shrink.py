@@ -33,7 +33,7 @@ class Hasty:
 def test_planted_bug_is_shrunk_to_what_shows_it() -> None:
     """Of a whole story with a bug planted, what is left is a fraction, and the same checker still tells."""
     whole = story(7, length_s=240.0)
-    found = Shrinking(whole, 7, "NothingDropped", Parts(target=Hasty))
+    found = Shrinking(whole, 7, "DrainAsPromised", Parts(target=Hasty))
     small = found.run()
     pieces = len(small.troubles) + len(small.orders)
     assert (True, True, True) == (pieces <= 3, len(small.apps) <= 2, found.fails(small))
