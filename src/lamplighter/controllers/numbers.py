@@ -95,7 +95,8 @@ def exchange(
     """Return which release gains traffic from which.
 
     1. A release that is neither stable nor the candidate still has traffic: it goes to the heir first
-       (the stable release; without one, the candidate).
+       (the stable release; without one, the candidate). Where the heir has some and is lost, and the other
+       serves, that one first takes what the heir has: so all is served while the heir comes back.
     2. A rollout is under way: from stable to the candidate, up to the step's share; all of it where
        nothing of stable serves any more.
     3. A rollout whose candidate has all of the traffic keeps it there, until it is promoted or fails.
@@ -107,6 +108,9 @@ def exchange(
     heir = candidate if gone or not memory.stable else memory.stable
     stray = sorted(each for each in shares if each not in (memory.stable, candidate))
     if stray:
+        serves = [each for each in stray if survey.ready(service.name, each)]
+        if serves and shares.get(heir) and lost(memory, survey, service.name, heir):
+            return Exchange(taker=serves[0], giver=heir)
         return Exchange(taker=heir, giver=stray[0])
     if rollout and shares.keys() & {memory.stable} and candidate != memory.stable:
         goal = 1.0 if gone and survey.ready(service.name, candidate) else step_share(rollout, service)

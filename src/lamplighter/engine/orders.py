@@ -77,8 +77,8 @@ def _up(history: History, intent: Up, facts: Facts, now: Instant) -> tuple[Histo
     1. The facts have changed since the plan: refused.
     2. The system is being dismantled: refused until that is done; merely draining is called off.
     3. A service without a release, now or before: refused.
-    4. Other guards: what stops something and has no answer yet was let pass by the ones before, and is not
-       asked for again.
+    4. What stops something and has no answer yet is not asked for again if an order before this one asked
+       for it (a `down` that is called off), or other guards let it pass.
     """
     if intent.basis and intent.basis != basis(facts, history):
         raise Refused("facts-changed", "the facts that the plan was made from have changed; make a new plan")
@@ -95,23 +95,31 @@ def _up(history: History, intent: Up, facts: Facts, now: Instant) -> tuple[Histo
         if not release:
             raise Refused("release-missing", f"no release of {name} was given, and none is in force")
         workloads[name] = _released(memory, service, release, intent, now)
-    if history.system is not None and history.system.guards != intent.system.guards:
-        history = replace(history, pending={each: _let_be(one, now) for each, one in history.pending.items()})
+    others = history.system is not None and history.system.guards != intent.system.guards
+    pending = {each: _let_be(one, now, others=others) for each, one in history.pending.items()}
     started = sorted(
         name for name, memory in workloads.items() if (state := active(memory)) and state.started_at == now
     )
     history = replace(
-        history, system=intent.system, workloads=workloads, stopping=None, stopped_by="", stopped=False
+        history,
+        system=intent.system,
+        workloads=workloads,
+        pending=pending,
+        stopping=None,
+        stopped_by="",
+        stopped=False,
     )
     return history, f"rolling out {', '.join(started)}" if started else "no release changes"
 
 
-def _let_be(pending: Pending, now: Instant) -> Pending:
-    """Leave an action that guards have let pass, and that may not have happened, to the facts."""
+def _let_be(pending: Pending, now: Instant, *, others: bool) -> Pending:
+    """Leave to the facts what stops something and may not have happened.
+
+    An order before this one may have asked for it; where there are other guards, the ones before let it pass.
+    """
     chosen = pending.decision.chosen
-    if pending.state != "decided" or not chosen.contract.destructive or chosen.ordered_by:
-        return pending
-    return replace(pending, state="applied", since=now)
+    stale = chosen.contract.destructive and (others or bool(chosen.ordered_by))
+    return replace(pending, state="applied", since=now) if stale and pending.state == "decided" else pending
 
 
 def _in_force(memory: WorkloadHistory) -> str:

@@ -201,6 +201,23 @@ def test_release_that_serves_where_no_shares_are_set_is_the_stable_one() -> None
     assert "r1" == world.history.workloads["web"].stable
 
 
+def test_stable_release_that_is_lost_gets_its_room_back() -> None:
+    """A candidate that was given up has all the room and serves: it has the traffic until stable is back."""
+    here = World(system(service(scale=None, replicas=Range(min=3, max=3)))).settle("r1")
+    here.up("r2")
+    here.run(40)
+    memory = here.history.workloads["web"]
+    state = RolloutState(candidate="r2", stable="r1", verdict="failed")
+    full = replace(memory, stable="r1", wanted={"r2": 4}, rollout=state)
+    here.history = replace(here.history, workloads={"web": full})
+    here._start("web", "r2", ("web-90",))
+    here.shares = {"web": {"r1": 0.6667, "r2": 0.3333}}
+    here.run(2)
+    assert {"web": {"r2": 1.0}} == here.shares
+    here.run(40)
+    assert ({"web": {"r1": 1.0}}, 3) == (here.shares, len(here.ready("r1")))
+
+
 def test_rollback_during_a_rollout_returns_traffic_first() -> None:
     """`rollback` gives stable all of the traffic at once, then drains the candidate."""
     here = world()

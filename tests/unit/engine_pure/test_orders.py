@@ -205,3 +205,14 @@ def test_drain_that_other_guards_let_pass_is_not_asked_for_again(at_risk: float,
     here.up("r1", replace(here.wanted, guards=Guards(at_risk=at_risk)))
     here.run(3)
     assert tries == sum(each.id == drains[0].id for each in here.did(Scale))
+
+
+def test_drain_of_a_down_that_is_called_off_is_not_asked_for_again() -> None:
+    """It has no answer yet, and nothing overtakes it, since the budget is used up."""
+    here = World(system(guards=Guards(actions=1, window_s=600.0))).settle()
+    here.loses = lambda action: isinstance(action, Scale)
+    here.down()
+    here.loses = lambda _action: False
+    here.up("r1")
+    here.run(20)
+    assert 2 == len(here.ready())

@@ -32,11 +32,12 @@ class BudgetKept:
     """At most so many actions in the window, and at most so much of a workload at risk at once.
 
     What another maintainer did and could not write down is in nobody's count. What undoes an action waits
-    for nothing.
+    for nothing. What a forgetful target does again counts once.
     """
 
     def __init__(self) -> None:
         self._acted: deque[tuple[Instant, str]] = deque()
+        self._counted: set[str] = set()
 
     def look(self, event: Event, witness: Witness) -> Iterator[str]:
         """Look at each action that starts or stops replicas of the loop's own accord."""
@@ -47,6 +48,9 @@ class BudgetKept:
             return
         decided_at = witness.recorded.get(event.action_id, event.sent_at)
         guards = witness.guards(decided_at)
+        if event.action_id in self._counted:
+            return
+        self._counted.add(event.action_id)
         self._acted.append((decided_at, "" if event.action_id in witness.recorded else event.holder))
         while self._acted[0][0] <= decided_at - ACTED_S_MAX:
             self._acted.popleft()
