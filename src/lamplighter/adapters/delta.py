@@ -23,7 +23,7 @@ the objects of what has not.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from itertools import compress
 from operator import attrgetter, is_not, ne
 from typing import Any, Final
@@ -83,6 +83,13 @@ def apply(old: Any, operation: list[Any]) -> Any:
     if kind == _RUNS:
         return apply([each for run in rest[0] for each in _run(old, run)], rest[1])
     return [_entry(old, each) for each in rest[0]]
+
+
+def narrowed(operation: list[Any], left_out: Container[str]) -> list[Any]:
+    """Return an operation on a value that leaves some of its fields as they are."""
+    if not operation or operation[0] != _FIELDS:
+        return operation
+    return [_FIELDS, {name: each for name, each in operation[1].items() if name not in left_out}]
 
 
 def _with_columns(old: list[Any], columns: dict[str, Any]) -> list[Any]:

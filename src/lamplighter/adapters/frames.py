@@ -5,11 +5,12 @@ dictionary, since passes resemble each other. `FrameWriter` and `FrameReader` wa
 """
 
 import zlib
+from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from lamplighter.adapters.delta import NOTHING, apply, delta
+from lamplighter.adapters.delta import NOTHING, apply, delta, narrowed
 from lamplighter.model.value import Value, encode
 
 WINDOW_BITS = 12
@@ -49,10 +50,11 @@ class FrameWriter:
 
 
 class FrameReader(Generic[V]):
-    """Reads one sequence back, from a whole frame on."""
+    """Reads one sequence back, from a whole frame on; `instead` stands for fields not asked for."""
 
-    def __init__(self, kind: type[V]) -> None:
+    def __init__(self, kind: type[V], instead: Mapping[str, object] | None = None) -> None:
         self._kind = kind
+        self._instead = instead or {}
         self._state: Any = None
         self._dictionary = b""
         self._value: V | None = None
@@ -62,10 +64,14 @@ class FrameReader(Generic[V]):
         if frame is None or (self._state is None and not whole):
             self._state = self._value = None
         elif whole:
-            self._state, self._dictionary, self._value = msgspec.json.decode(inflated(frame)), b"", None
+            self._state = msgspec.json.decode(inflated(frame)) | self._instead
+            self._dictionary, self._value = b"", None
         elif frame:
             raw = inflated(frame, self._dictionary)
-            self._state = apply(self._state, msgspec.json.decode(raw))
+            operation = msgspec.json.decode(raw)
+            if self._instead:
+                operation = narrowed(operation, self._instead)
+            self._state = apply(self._state, operation)
             self._dictionary, self._value = raw, None
 
     def value(self) -> V | None:

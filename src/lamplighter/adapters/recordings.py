@@ -26,6 +26,8 @@ from lamplighter.model.value import Instant, Value, encode
 from lamplighter.ports import EXCERPT_MARK, Recorded, Remembered
 
 FILE = "recording.sqlite"
+NO_FACTS: Final[dict[str, object]] = {"facts": {"at": 0.0}}
+"""Stands in the place of facts that were not asked for."""
 SMALL_BYTES = 2**16
 """What a group begins with, up to which it is no matter how often that is written."""
 
@@ -116,17 +118,23 @@ class SqliteRecordings:
                     self._number += 1  # the number that is missing tells of the gap
                     raise
 
-    def passes(self, *, first: int = 0, last: int | None = None) -> Iterator[Recorded]:
+    def passes(self, *, first: int = 0, last: int | None = None, brief: bool = False) -> Iterator[Recorded]:
         """Yield recorded passes in order. One whose result was deleted has None for it.
+
+        Args:
+            first: from this one on.
+            last: up to this one; None: to the newest.
+            brief: without their facts, and without the histories that groups begin with.
 
         Raises:
             EnvironmentFault: a frame is damaged; it says which pass.
         """
-        readers = _Readers()
+        readers = _Readers(NO_FACTS if brief else None)
         for number, frames, head in self._frames(self._group_of(first), last):
-            readers.read(number, frames, whole=head is not None)
+            whole = head is not None
+            readers.read(number, (*frames[:2], None) if brief else frames, whole=whole)
             if number >= first:
-                yield readers.recorded(number, head)
+                yield readers.recorded(number, None if brief else head)
 
     def start(self, number: int) -> tuple[int, History] | None:
         """Return the first pass of the group that `number` is in, and the history before it."""
@@ -312,8 +320,8 @@ class SqliteRecordings:
 class _Readers:
     """The three sequences of a recording, read in step."""
 
-    def __init__(self) -> None:
-        self.inputs = FrameReader(Inputs)
+    def __init__(self, instead: dict[str, object] | None = None) -> None:
+        self.inputs = FrameReader(Inputs, instead)
         self.result = FrameReader(Result)
         self.after = FrameReader(History)
 

@@ -120,7 +120,7 @@ class Records:
         if told >= newest:
             return
         before = Result()
-        for each in self._recordings.passes(first=max(told, 1), last=newest):
+        for each in self._recordings.passes(first=max(told, 1), last=newest, brief=True):
             result = each.result or Result()
             if each.number > told:
                 self._owe(chronicle(each.number, before, each.inputs, result))

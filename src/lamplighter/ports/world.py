@@ -203,8 +203,8 @@ class Recordings(Protocol):
         """
         ...
 
-    def passes(self, *, first: int = 0, last: int | None = None) -> Iterator[Recorded]:
-        """Yield recorded passes in order."""
+    def passes(self, *, first: int = 0, last: int | None = None, brief: bool = False) -> Iterator[Recorded]:
+        """Yield recorded passes in order; `brief`: without facts, and no history before, which costs less."""
         ...
 
     def start(self, number: int) -> tuple[int, History] | None:

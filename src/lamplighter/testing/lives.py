@@ -148,9 +148,9 @@ class MortalRecordings:
         self._life.step()
         return number
 
-    def passes(self, *, first: int = 0, last: int | None = None) -> Iterator[Recorded]:
+    def passes(self, *, first: int = 0, last: int | None = None, brief: bool = False) -> Iterator[Recorded]:
         """Yield passes."""
-        return self._recordings.passes(first=first, last=last)
+        return self._recordings.passes(first=first, last=last, brief=brief)
 
     def start(self, number: int) -> tuple[int, History] | None:
         """Return where a replay can start."""

@@ -68,8 +68,14 @@ class MemoryRecordings:
         self._passes.append((recorded, after))
         return self._number
 
-    def passes(self, *, first: int = 0, last: int | None = None) -> Iterator[Recorded]:
-        """Yield recorded passes in order, those that are still kept."""
+    def passes(
+        self,
+        *,
+        first: int = 0,
+        last: int | None = None,
+        brief: bool = False,  # noqa: ARG002 - it costs nothing to be whole
+    ) -> Iterator[Recorded]:
+        """Yield recorded passes in order, those that are still kept, whole."""
         for recorded, _ in tuple(self._passes):
             if recorded.number >= first and (last is None or recorded.number <= last):
                 yield recorded

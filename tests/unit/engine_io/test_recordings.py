@@ -13,6 +13,7 @@ from lamplighter.adapters.recordings import Limits, SqliteRecordings
 from lamplighter.engine.canonical import canonical
 from lamplighter.engine.deciding import decide
 from lamplighter.model.errors import EnvironmentFault
+from lamplighter.model.facts import Facts
 from lamplighter.model.history import History, Sample, WorkloadHistory
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.value import encode
@@ -75,6 +76,15 @@ def test_a_range_starts_anywhere(recordings: SqliteRecordings) -> None:
     read = list(recordings.passes(first=8, last=12))
     assert [8, 9, 10, 11, 12] == [each.number for each in read]
     assert written[7][0] == read[0].inputs
+
+
+def test_a_brief_look_leaves_facts_out_and_nothing_else(recordings: SqliteRecordings) -> None:
+    """What was said and what came of it is the same without facts, over several groups."""
+    fill(recordings, 23)
+    whole, brief = (list(recordings.passes(first=8, brief=each)) for each in (False, True))
+    told = [msgspec.structs.replace(each.inputs, facts=Facts(at=0.0)) for each in whole]
+    assert told == [each.inputs for each in brief]
+    assert [each.result for each in whole] == [each.result for each in brief]
 
 
 def test_a_successor_starts_with_the_history_of_the_newest_pass(tmp_path: Path) -> None:
