@@ -41,9 +41,9 @@ HEALTH = "/healthz"
 class Turns:
     """How often and how long each is measured: rounds of saturation, then rounds at a fixed rate."""
 
-    rounds: int = 60
+    rounds: int = 100
     slice_s: float = 0.4
-    timed_rounds: int = 40
+    timed_rounds: int = 90
     timed_s: float = 1.0
     rate: float = 1500.0
 

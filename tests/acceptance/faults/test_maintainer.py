@@ -84,7 +84,7 @@ def test_stopped_it_is_named_at_once(rig: Rig) -> None:
     assert all(
         each in refused.err for each in ("maintainer-silent", f"pid {pid}", "ago", f"kill -CONT {pid}")
     )
-    assert took_s < 4
+    assert took_s < 15
     until(lambda: bool(rig.seen().live), "it answers again")
 
 

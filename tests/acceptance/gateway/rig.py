@@ -29,6 +29,8 @@ from lamplighter.targets.local.gateway import (
 
 UPSTREAM = Path(__file__).with_name("upstream.py")
 QUICK = Check(path="/healthz")
+WITHIN_S = 60.0
+"""Far more than anything here takes, for a machine that has other things to do."""
 
 
 class Upstream:
@@ -94,7 +96,7 @@ class Gateway:
         with (self.folder / "envoy.log").open("ab") as log:
             self.process = subprocess.Popen(command(), cwd=self.folder, stderr=log)
 
-    def serves(self, within_s: float = 10.0) -> bool:
+    def serves(self, within_s: float = WITHIN_S) -> bool:
         """Wait until the public port answers; False if Envoy ended instead."""
         assert self.process
         until = time.monotonic() + within_s
@@ -205,7 +207,7 @@ async def load(
     return list(await asyncio.gather(*tasks))
 
 
-async def until(true: Callable[[], bool], within_s: float) -> float:
+async def until(true: Callable[[], bool], within_s: float = WITHIN_S) -> float:
     """Wait until it is so; the time it took.
 
     Raises:

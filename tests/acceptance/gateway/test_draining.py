@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 
-from tests.acceptance.gateway.rig import Answer, Gateway, Upstream, ask, load, until
+from tests.acceptance.gateway.rig import WITHIN_S, Answer, Gateway, Upstream, ask, load, until
 from websockets.asyncio.client import connect
 
 Start = Callable[..., Upstream]
@@ -13,7 +13,7 @@ Start = Callable[..., Upstream]
 async def opened(gateway: Gateway, replicas: list[Upstream]) -> None:
     """Put these in the table and wait until all are in rotation."""
     gateway.apply(*(r.endpoint() for r in replicas))
-    await until(lambda: len(gateway.healthy()) == len(replicas), 5)
+    await until(lambda: len(gateway.healthy()) == len(replicas))
 
 
 def test_drain_then_removal_cuts_no_stream(gateway: Gateway, replica: Start) -> None:
@@ -22,12 +22,12 @@ def test_drain_then_removal_cuts_no_stream(gateway: Gateway, replica: Start) -> 
     gateway.start(old.endpoint())
 
     async def story() -> tuple[Answer, int, Counter[str]]:
-        await until(lambda: gateway.healthy() == {"old"}, 5)
+        await until(lambda: gateway.healthy() == {"old"})
         stream = asyncio.create_task(ask(gateway.table.port, "/search/stream/30"))
         await asyncio.sleep(0.3)
         await opened(gateway, [old, new])
         gateway.apply(old.endpoint(draining=True), new.endpoint())
-        await until(lambda: gateway.read().endpoints["old"].draining, 1)
+        await until(lambda: gateway.read().endpoints["old"].draining)
         meanwhile = await load(gateway.table.port, "/search/x", rate=100, seconds=1)
         in_flight = gateway.read().endpoints["old"].in_flight
         gateway.apply(new.endpoint())
@@ -45,14 +45,14 @@ def test_removal_cuts_no_websocket(gateway: Gateway, replica: Start) -> None:
     gateway.start(old.endpoint())
 
     async def story() -> tuple[int, bytes]:
-        await until(lambda: gateway.healthy() == {"old"}, 5)
+        await until(lambda: gateway.healthy() == {"old"})
         client = await asyncio.open_connection("127.0.0.1", gateway.table.port)
         await handshake(client)
         gateway.apply(old.endpoint(draining=True), new.endpoint())
-        await until(lambda: gateway.read().endpoints["old"].draining, 1)
+        await until(lambda: gateway.read().endpoints["old"].draining)
         in_flight = gateway.read().endpoints["old"].in_flight
         gateway.apply(new.endpoint())
-        await until(lambda: set(gateway.read().endpoints) == {"new"}, 1)
+        await until(lambda: set(gateway.read().endpoints) == {"new"})
         await asyncio.sleep(1.5)
         return in_flight, await echo(client)
 
@@ -74,7 +74,7 @@ async def echo(client: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> byt
     reader, writer = client
     writer.write(b"still here")
     try:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(WITHIN_S):
             return await reader.readexactly(10)
     finally:
         writer.close()
@@ -85,7 +85,7 @@ def test_websocket_frames_pass(gateway: Gateway, replica: Start) -> None:
     gateway.start(replica("a").endpoint())
 
     async def story() -> str:
-        await until(lambda: gateway.healthy() == {"a"}, 5)
+        await until(lambda: gateway.healthy() == {"a"})
         async with connect(f"ws://127.0.0.1:{gateway.table.port}/search/live", close_timeout=0.1) as client:
             return client.state.name
 
@@ -98,11 +98,11 @@ def test_all_draining_refuses_new_requests(gateway: Gateway, replica: Start) -> 
     gateway.start(only.endpoint())
 
     async def story() -> tuple[Answer, Answer]:
-        await until(lambda: gateway.healthy() == {"only"}, 5)
+        await until(lambda: gateway.healthy() == {"only"})
         running = asyncio.create_task(ask(gateway.table.port, "/search/busy/1"))
         await asyncio.sleep(0.2)
         gateway.apply(only.endpoint(draining=True))
-        await until(lambda: gateway.read().endpoints["only"].draining, 1)
+        await until(lambda: gateway.read().endpoints["only"].draining)
         return await ask(gateway.table.port, "/search/x"), await running
 
     late, running = asyncio.run(story())
@@ -116,11 +116,11 @@ def test_removal_without_drain_cuts_nothing(gateway: Gateway, replica: Start) ->
     gateway.start(old.endpoint())
 
     async def story() -> Answer:
-        await until(lambda: gateway.healthy() == {"old"}, 5)
+        await until(lambda: gateway.healthy() == {"old"})
         running = asyncio.create_task(ask(gateway.table.port, "/search/busy/1.5", "POST"))
         await asyncio.sleep(0.2)
         gateway.apply(new.endpoint())
-        await until(lambda: set(gateway.read().endpoints) == {"new"}, 1)
+        await until(lambda: set(gateway.read().endpoints) == {"new"})
         return await running
 
     assert "old" == asyncio.run(story()).origin

@@ -10,14 +10,14 @@ Start = Callable[..., Upstream]
 
 async def ready(gateway: Gateway, count: int) -> None:
     """Wait until so many replicas are in rotation."""
-    await until(lambda: len(gateway.healthy()) == count, 5)
+    await until(lambda: len(gateway.healthy()) == count)
 
 
 async def kill_in_turn(gateway: Gateway, replicas: list[Upstream], start: Start, times: int) -> None:
     """Kill one after the other, each with requests in flight; another on a new port takes its place."""
     for turn in range(times):
         victim = replicas.pop(0)
-        await until(lambda name=victim.name: gateway.read().endpoints[name].in_flight > 0, 5)
+        await until(lambda name=victim.name: gateway.read().endpoints[name].in_flight > 0)
         victim.kill()
         replicas.append(start(f"r{turn + 100}"))
         gateway.apply(*(r.endpoint() for r in replicas[:-1]))

@@ -22,7 +22,7 @@ def serving(gateway: Gateway, replica: Start) -> Gateway:
 
 async def healthy(gateway: Gateway) -> None:
     """Wait until the replica is in rotation."""
-    await until(lambda: gateway.healthy() == {"a"}, 5)
+    await until(lambda: gateway.healthy() == {"a"})
 
 
 def seen(gateway: Gateway, path: str, **more: object) -> list[str]:
@@ -77,7 +77,7 @@ def test_root_route_passes_paths_unchanged(serving: Gateway) -> None:
         serving.table, routes=(Route("/", "search"), Route("/b", "search"))
     )
     write(serving.folder, render(serving.table))
-    asyncio.run(until(lambda: asyncio.run(ask(serving.table.port, "/x")).status == 200, 2))
+    asyncio.run(until(lambda: asyncio.run(ask(serving.table.port, "/x")).status == 200))
     assert ["GET /echo HTTP/1.1", "GET /echo HTTP/1.1"] == [seen(serving, p)[0] for p in ("/echo", "/b/echo")]
 
 

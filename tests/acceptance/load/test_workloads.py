@@ -55,7 +55,7 @@ def test_same_request_takes_the_same_time_everywhere(start: Any, fetch: Fetch, w
     assert 30.0 == json.loads(fetch("GET", f"{url}/work?ms=30")[1])["ms"]
     began = time.monotonic()
     fetch("GET", f"{url}/work?ms=200")
-    assert 0.2 <= time.monotonic() - began < 1.0
+    assert 0.2 <= time.monotonic() - began < 10.0
 
 
 @WORKLOADS

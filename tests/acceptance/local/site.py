@@ -125,7 +125,7 @@ class Site:
         """Observe once."""
         return await self.target.observe(Scope(system="trial", now=self.clock.now()))
 
-    async def until(self, holds: Callable[[Facts], bool], within_s: float = 15.0) -> Facts:
+    async def until(self, holds: Callable[[Facts], bool], within_s: float = 45.0) -> Facts:
         """Observe until something holds."""
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:

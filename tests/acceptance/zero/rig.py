@@ -51,7 +51,7 @@ class Door:
         self.show(*self.endpoints)
         self._running = asyncio.create_task(self.activator.run())
         socket = self.gateway.folder / "activator.sock"
-        await until(socket.exists, 5)
+        await until(socket.exists)
 
     async def close(self) -> None:
         """End the activator as if its process had died: with it go its connections."""

@@ -126,7 +126,7 @@ async def test_a_stream_outlives_the_drain_of_its_server(gateway: Gateway, serve
         stream = aiter(channel.unary_stream("/words.Words/Count")(b"15"))
         assert b"0" == await anext(stream)
         here.show(old.endpoint(draining=True), new.endpoint())
-        await until(lambda: "new" in gateway.healthy(), 10)
+        await until(lambda: "new" in gateway.healthy())
         await asyncio.sleep(0.3)
         origins = {await origin(channel) for _ in range(10)}
         rest = [each async for each in stream]
@@ -138,7 +138,7 @@ async def test_calls_with_a_key_outlive_a_kill(gateway: Gateway, server: Start) 
     async with calling(gateway) as (here, channel):
         doomed = server("a", "--slower", "0.3")
         here.show(doomed.endpoint(), server("b", "--slower", "0.3").endpoint())
-        await until(lambda: gateway.healthy() == {"a", "b"}, 15)
+        await until(lambda: gateway.healthy() == {"a", "b"})
         call = channel.unary_unary("/words.Words/Echo")
         asked = [
             asyncio.ensure_future(call(b"hi", metadata=(("idempotency-key", str(n)),))) for n in range(40)

@@ -41,7 +41,7 @@ async def test_what_comes_later_goes_straight_through(gateway: Gateway, replica:
         asked = asking(here, 1)
         await woken(here, 1, replica("a"))
         await asyncio.gather(*asked)
-        await until(lambda: "typed_per_filter" not in (gateway.folder / "rds.public.json").read_text(), 5)
+        await until(lambda: "typed_per_filter" not in (gateway.folder / "rds.public.json").read_text())
         (gateway.folder / "activator.sock").unlink()
         answers = await asyncio.gather(*asking(here, 50))
     assert [] == failed(answers)
@@ -74,7 +74,7 @@ async def test_a_websocket_is_held_and_opens(gateway: Gateway, replica: Start) -
         head = "GET /search/ HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
         writer.write(f"{head}sec-websocket-version: 13\r\nsec-websocket-key: {key}\r\n\r\n".encode())
         await woken(here, 1, replica("a"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             opened = await reader.readuntil(b"\r\n\r\n")
             writer.write(b"hello")
             echoed = await reader.readexactly(5)
@@ -97,7 +97,7 @@ async def test_several_requests_of_one_connection(gateway: Gateway, replica: Sta
         reader, writer = await asyncio.open_connection("127.0.0.1", here.port)
         writer.write(b"GET /search/status/200 HTTP/1.1\r\nhost: a\r\n\r\n" * 2)
         await woken(here, 1, replica("a"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             answers = [await reader.readuntil(b"\r\n\r\na") for _ in range(2)]
         writer.close()
     assert [True, True] == [each.startswith(b"HTTP/1.1 200") for each in answers]
@@ -122,14 +122,14 @@ async def test_nothing_comes_in_time(gateway: Gateway) -> None:
     seen = {(each.status, each.reason, each.headers["retry-after"]) for each in answers}
     assert {(503, "not-started", "1")} == seen
     assert b"did not start within 0.5 s: nobody started it" in answers[0].body
-    assert all(0.4 < each.seconds < 3 for each in answers)
+    assert all(0.4 < each.seconds < 15 for each in answers)
 
 
 async def test_too_many_are_refused_at_once(gateway: Gateway, replica: Start) -> None:
     """What waits already is served; what is beyond the bound is told when to come again."""
     async with door(gateway, wait_s=60.0) as here:
         asked = asking(here, HELD_MAX + 300, "/search/status/200", patience_s=50.0)
-        await until(lambda: sum(each.done() for each in asked) == 300, 40)
+        await until(lambda: sum(each.done() for each in asked) == 300)
         refused = [each.result() for each in asked if each.done()]
         await woken(here, HELD_MAX, replica("a"))
         answers = await asyncio.gather(*asked)
@@ -186,7 +186,7 @@ async def test_the_last_replica_goes_and_requests_are_held(gateway: Gateway, rep
         one = replica("a")
         first = asking(here, 1, "/search/busy/1.5")
         await woken(here, 1, one)
-        await until(lambda: here.gateway.read().in_flight == 1, 5)
+        await until(lambda: here.gateway.read().in_flight == 1)
         here.show(one.endpoint(draining=True))
         await asyncio.sleep(SETTLE_S)
         second = asking(here, 1)

@@ -130,7 +130,7 @@ async def test_an_awake_service_stays_so_over_a_kill_of_the_supervisor(site: Sit
     kill(await site.supervisor_pid())
     began = time.monotonic()
     answers = await asyncio.gather(*asking(site, 20))
-    assert ([], True) == (failed(answers), time.monotonic() - began < 10)
+    assert ([], True) == (failed(answers), time.monotonic() - began < 60)
     await site.target._client.ensure()
 
 

@@ -50,12 +50,12 @@ def test_a_family_is_its_session_and_its_marks() -> None:
         env={**os.environ, "LAMP_SITE": "s3", "LAMP_REPLICA": "web-1"},
         start_new_session=True,
     ) as leader:
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while len(processes.family("s3", "web-1", leader.pid)) < 3 and time.monotonic() < deadline:
             time.sleep(0.01)
         family = processes.family("s3", "web-1", leader.pid)
         processes.send(family, signal.SIGKILL)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while processes.family("s3", "web-1") and time.monotonic() < deadline:
         time.sleep(0.01)
     assert (3, []) == (len(family), processes.family("s3", "web-1"))
@@ -66,7 +66,7 @@ def test_a_start_time_is_on_the_clock_that_decides() -> None:
     with sleeper() as process:
         started = processes.started_at(processes.identify(process.pid).started)
         process.kill()
-    assert abs(time.monotonic() - started) < 2.0
+    assert abs(time.monotonic() - started) < 60.0
 
 
 def test_a_port_is_given_to_one_owner() -> None:
@@ -100,10 +100,11 @@ def test_usage_counts_the_whole_session() -> None:
     """Memory and cores are those of a replica's processes together; cores need two readings."""
     usage = machine.Usage()
     with subprocess.Popen(["/bin/sh", "-c", "while :; do :; done & wait"], start_new_session=True) as leader:
-        time.sleep(0.1)
         first = usage.read([leader.pid])[leader.pid]
-        time.sleep(0.5)
-        second = usage.read([leader.pid])[leader.pid]
+        deadline, cores = time.monotonic() + 60, 0.0
+        while cores <= 0.1 and time.monotonic() < deadline:
+            time.sleep(0.3)
+            memory, cores = usage.read([leader.pid])[leader.pid]
         os.killpg(leader.pid, signal.SIGKILL)
-    assert (True, None, True) == (first[0] > 100_000, first[1], second[1] > 0.1)
+    assert (None, True, True) == (first[1], memory > 100_000, cores > 0.1)
     assert {} == usage.read([leader.pid])
