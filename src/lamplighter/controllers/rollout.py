@@ -16,6 +16,7 @@ from lamplighter.controllers.numbers import (
     active,
     at_once,
     attainable,
+    lost,
     numbers,
     replicas_for,
     step_share,
@@ -233,9 +234,10 @@ def progress(memory: WorkloadHistory, service: Service, survey: Survey, history:
     """Return the workload's memory with its rollout moved on as far as the facts allow.
 
     1. Processes or health are silent: inconclusive is not failed; a bake starts anew.
-    2. The candidate fails (see `failure`): the rollout ends, and stable stays or comes back.
-    3. A first release ends its rollout when it has the traffic. Where another one is found to have it all,
-       and serves (the record of that was lost), that one is the stable release.
+    2. Another release than the two has all of the traffic and serves, and stable is lost or there is none:
+       that one is the stable release. (It was a candidate before this one; or the record of it was lost.)
+    3. The candidate fails (see `failure`): the rollout ends, and stable stays or comes back.
+       A first release ends its rollout when it has the traffic.
     4. The step's share is in force and ready replicas carry it: bake; after `bake_s`, the next step.
     5. The last step is reached: the candidate becomes the stable release.
     """
@@ -244,15 +246,16 @@ def progress(memory: WorkloadHistory, service: Service, survey: Survey, history:
         return memory
     if survey.silence(PROCESSES) or survey.silence(HEALTH):
         return _with(memory, replace(state, step_since=survey.now if state.step_since is not None else None))
+    alone = _alone(service.name, survey, state.candidate)
+    other = alone not in ("", state.candidate, state.stable)
+    if other and (not state.stable or lost(memory, survey, service.name, state.stable)):
+        return _adopted(memory, state, alone)
     reason = failure(memory, state, service, survey, history) if state.stable else ""
     if reason:
         return _with(memory, replace(state, verdict="failed", reason=reason, ended_at=survey.now))
     share = survey.facts.shares.get(service.name, {}).get(state.candidate, 0.0)
     if not state.stable:
-        alone = _alone(service.name, survey, state.candidate)
-        if alone == state.candidate:
-            return promoted(memory, state, survey.now)
-        return replace(memory, stable=alone, rollout=replace(state, stable=alone)) if alone else memory
+        return promoted(memory, state, survey.now) if alone == state.candidate else memory
     return _stepped(memory, state, service, survey, share)
 
 
@@ -322,6 +325,15 @@ def _stepped(
     if survey.now - state.step_since >= service.rollout.bake_s:
         return _with(memory, replace(state, step=state.step + 1, step_since=None))
     return memory if state == memory.rollout else _with(memory, state)
+
+
+def _adopted(memory: WorkloadHistory, state: RolloutState, serving: str) -> WorkloadHistory:
+    """Return the memory with the release that serves alone as the stable one, and the lost one as earlier."""
+    earlier = tuple(
+        dict.fromkeys(each for each in (memory.stable, *memory.earlier) if each not in ("", serving))
+    )
+    rollout = replace(state, stable=serving)
+    return replace(memory, stable=serving, earlier=earlier[:EARLIER_MAX], rollout=rollout)
 
 
 def _alone(workload: str, survey: Survey, candidate: str) -> str:

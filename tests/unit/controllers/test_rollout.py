@@ -218,6 +218,19 @@ def test_stable_release_that_is_lost_gets_its_room_back() -> None:
     assert ({"web": {"r1": 1.0}}, 3) == (here.shares, len(here.ready("r1")))
 
 
+def test_candidate_that_serves_alone_is_stable_for_the_one_that_supersedes_it() -> None:
+    """Stable hangs, the candidate has taken all of the traffic: what comes next has to bake beside it."""
+    here = world(1)
+    here.refuses = lambda action: "no" if getattr(action, "replica", "") == "web-1" else ""
+    here.hang("web-1")
+    here.up("r2")
+    here.run(16)
+    assert {"web": {"r2": 1.0}} == here.shares
+    here.up("r3")
+    here.run(6)
+    assert ("r2", 0.25) == (here.history.workloads["web"].stable, here.shares["web"].get("r3", 0.0))
+
+
 def test_rollback_during_a_rollout_returns_traffic_first() -> None:
     """`rollback` gives stable all of the traffic at once, then drains the candidate."""
     here = world()

@@ -126,9 +126,15 @@ class ApprovalKept:
             for each in live
             if each.id in stopped and taking.get(each.release, 0.0) > 0 and could_serve(each, event)
         ]
-        share = len(hit) / max(1, len(live))
+        share = len(hit) / max(1, len(live), _seen_live(event, name))
         if share > witness.guards(event.sent_at).approve_above + 1e-3:
             yield f"{event.action_id} stops {share:.0%} of {name}, which nobody has approved"
+
+
+def _seen_live(event: Applied, name: str) -> int:
+    """Return how many were seen to live: an action of the same pass, a moment ago, may have stopped some."""
+    seen = event.seen.replicas if event.seen else ()
+    return sum(each.workload == name and each.live for each in seen)
 
 
 def _asleep(event: Applied, witness: Witness) -> bool:
