@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from lamplighter.model.actions import Contract, Replace, Scale, Shift
 from lamplighter.model.decisions import Decision, Priority, Proposal
-from lamplighter.model.facts import TRAFFIC, Facts, Load, Source
+from lamplighter.model.facts import HEALTH, TRAFFIC, Facts, Load, Source
 from lamplighter.model.history import History, WorkloadHistory
 from lamplighter.model.intents import Answer, Up
 from lamplighter.model.passes import Inputs, Result
@@ -13,7 +13,7 @@ from lamplighter.model.system import Guards
 from lamplighter.targets.simulated import App, Demand, World
 from lamplighter.targets.simulated.journal import Applied, Standing, Truth
 from lamplighter.testing.builders import crashed, facts, system, up
-from lamplighter.testing.checkers import BudgetKept, OutageHeld, ScaledDownRightly, WaitersServed
+from lamplighter.testing.checkers import BudgetKept, OutageHeld, Patient, ScaledDownRightly, WaitersServed
 from lamplighter.testing.checkers.seen import could_serve
 from lamplighter.testing.witness import Witness
 
@@ -110,3 +110,21 @@ def test_waiting_that_a_guard_makes_is_not_held_against_a_workload() -> None:
             seen = replace(facts(at=float(now), search=[crashed]), loads=loads)
             found.append((state, *checker.hear(Inputs(now=float(now), facts=seen), result, history, order)))
     assert {"act"} == {each[0] for each in found if each[1:]}
+
+
+@pytest.mark.parametrize(("read_s_before", "violations"), [(0.5, 0), (0.0, 1)])
+def test_one_that_answers_again_is_judged_as_it_was_seen(read_s_before: float, violations: int) -> None:
+    """What had failed for long enough when the facts were read may be replaced, a moment later too."""
+    world, checker = World(apps={"search": BUSY}), Patient()
+    witness = Witness(world)
+    witness.system = system(search=1)
+    world.listeners.append(lambda event: [*checker.look(event, witness)])
+    world.start("search-1", "search", "r1", "a-0")
+    world.advance(10.0)
+    world.mishaps.hang(world.bodies["search-1"], 60.0)
+    world.advance(70.2)
+    read_at = world.now - read_s_before
+    seen = replace(facts(at=read_at, search=[crashed]), sources={HEALTH: Source(observed_at=read_at)})
+    action = Replace(workload="search", release="r1", replica="search-1", start="search-2")
+    event = Applied(world.now, world.now, action, "a-1", 1, "", seen, world.truth(), world.truth())
+    assert violations == len(list(checker.look(event, witness)))

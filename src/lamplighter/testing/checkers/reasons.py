@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from lamplighter.model.actions import Replace, Scale
+from lamplighter.model.facts import HEALTH
 from lamplighter.model.system import Service
 from lamplighter.model.value import Instant
 from lamplighter.targets.simulated.journal import Applied, Draining, Ended, Event, Passing
@@ -91,10 +92,19 @@ def _makes_way(event: Applied, action: Scale, witness: Witness) -> bool:
 
 
 class Patient:
-    """A replica that lives is replaced only once it has failed for as long as its spec bears."""
+    """A replica that lives is replaced only once it has failed for as long as its spec bears.
+
+    One that answers again since the facts were read that were seen last is judged by how long it had not.
+    """
+
+    def __init__(self) -> None:
+        self._down: dict[str, tuple[Instant, Instant]] = {}
 
     def look(self, event: Event, witness: Witness) -> Iterator[str]:
-        """Look at each replacement of what lives."""
+        """Look at checks that fail and pass, and at each replacement of what lives."""
+        if isinstance(event, Passing):
+            since, _ = self._down.get(event.replica, (event.at, event.at))
+            self._down[event.replica] = (since if event.passing else event.at, event.at)
         if not isinstance(event, Applied) or not isinstance(event.action, Replace):
             return
         body = witness.world.bodies.get(event.action.replica)
@@ -110,10 +120,17 @@ class Patient:
         if not body.passed_once:
             waited_s, bears_s = event.at - body.started_at, service.health.start_timeout_s
         else:
-            waited_s = event.at - (was.down_at if was.down_at is not None else event.at)
+            down_at = was.down_at if was.down_at is not None else self._down_when_seen(event, was.id)
+            waited_s = event.at - down_at
             bears_s = service.health.unhealthy_after_s
         if waited_s < bears_s - CHECK_S:
             yield f"{event.action_id} replaces {was.id} after {waited_s:.1f} s, its spec bears {bears_s:g} s"
+
+    def _down_when_seen(self, event: Applied, replica: str) -> Instant:
+        """Return since when one that passes now did not as the facts were read; now if it passed then too."""
+        health = event.seen.sources.get(HEALTH) if event.seen else None
+        since, until = self._down.get(replica, (event.at, event.at))
+        return since if health is not None and health.observed_at <= until else event.at
 
 
 def _unsteady(witness: Witness) -> bool:
