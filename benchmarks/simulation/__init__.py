@@ -2,7 +2,7 @@
 
 `seeds` runs stories of an hour with faults, in parallel; each that is not sound is shown with the command
 that runs it again. It can be interrupted, or killed, and goes on with `--resume`. `speed` runs three
-workloads without faults, at the loop's own pace.
+workloads without faults, at the loop's own pace. `planted` is what `benchmarks.planted` does, whole.
 """
 
 import argparse
@@ -10,6 +10,8 @@ import os
 from collections import Counter
 from pathlib import Path
 
+from benchmarks import planted
+from benchmarks.planted.bugs import BUGS
 from benchmarks.report import Figures, Options, at_least, commit, exactly
 from lamplighter.model.intents import Up
 from lamplighter.targets.simulated import App, Demand
@@ -23,6 +25,7 @@ from lamplighter.testing.story import HOUR_S, Order, Story
 PARTS = {
     "seeds": "stories under faults: what never may happen, and coming to rest",
     "speed": "virtual hours in a second of CPU: three workloads, no faults",
+    "planted": "bugs put into what decides: each told by a checker, in how many stories",
 }
 COUNT, COUNT_QUICK = 10_000, 20
 FAULTS_MIN, WORKLOADS_MIN = 20, 3
@@ -44,6 +47,8 @@ def run(options: Options) -> Figures:
         _seeds(options)
     if options.wants("speed"):
         _speed(options)
+    if options.wants("planted"):
+        _planted(options)
     return options.figures
 
 
@@ -89,6 +94,12 @@ def _figures(tally: Tally, options: Options) -> None:
     figures.parts["holes"] = tally.holes()
     figures.parts["violations"] = dict(Counter(name for each in tally.failures for name in each.broken))
     figures.parts["unsound"] = [each.seed for each in tally.failures]
+
+
+def _planted(options: Options) -> None:
+    count = planted.SEEDS_QUICK if options.quick else planted.SEEDS
+    seeds = range(options.seed, options.seed + count)
+    planted.search(BUGS, seeds, planted.LENGTH_S, options.asked.jobs, options)
 
 
 def _speed(options: Options) -> None:

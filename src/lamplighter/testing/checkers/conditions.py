@@ -27,6 +27,9 @@ from lamplighter.targets.simulated.journal import Applied, Event
 from lamplighter.testing.checkers.seen import Listens
 from lamplighter.testing.witness import Witness
 
+FRESH_S = 1.5
+"""Facts are read again if they are older than a second when an action is sent."""
+
 
 def so(condition: Condition, facts: Facts, now: Instant) -> bool | None:
     """Return whether a condition holds by these facts; None where they do not tell.
@@ -88,7 +91,7 @@ def _of_one(condition: Gone | Serving | Broken, facts: Facts, silent: set[str]) 
 
 
 class StillStands:
-    """Nothing is done whose precondition was seen not to hold any more right before."""
+    """Nothing is done on old facts, or where a precondition was seen not to hold any more right before."""
 
     def look(self, event: Event, witness: Witness) -> Iterator[str]:
         """Look at each action with what its maintainer had read last when it sent it."""
@@ -99,6 +102,8 @@ class StillStands:
             "standing-still", event.at - event.sent_at + 1.0
         ):
             return
+        if event.sent_at - event.seen.at > FRESH_S:
+            yield f"{event.action_id} rests on facts that are {event.sent_at - event.seen.at:.1f} s old"
         for need in decision.chosen.contract.needs:
             if so(need, event.seen, event.sent_at) is False:
                 yield f"{event.action_id} is done though this was seen not to hold: {need}"
