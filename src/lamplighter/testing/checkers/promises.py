@@ -104,9 +104,9 @@ class ShortIsSaid(Listens):
             return
         assert witness.system is not None
         for name in self._too_few(inputs.facts, witness.system):
-            if not _said(name, result, after):
-                self._short_s[name] = self._short_s.get(name, 0.0) + gap_s
-            if self._short_s.get(name, 0.0) > SHORT_S_MAX:
+            said = _said(name, result, after)
+            self._short_s[name] = 0.0 if said else self._short_s.get(name, 0.0) + gap_s
+            if self._short_s[name] > SHORT_S_MAX:
                 yield f"{name} is short for {self._short_s[name]:.0f} s; nothing is done, nothing said"
 
     def _too_few(self, facts: Facts, system: System) -> list[str]:
