@@ -30,7 +30,7 @@ from typing import Any, Final
 
 import msgspec
 
-from lamplighter.model.changes import at, changed_places, differing
+from lamplighter.model.changes import at, changed_places, columns, differing
 from lamplighter.model.value import Value
 
 NOTHING: Final[list[Any]] = []
@@ -264,18 +264,18 @@ def _moved(old: tuple[Any, ...], new: tuple[Any, ...], places: list[int | None])
 def _columns(old: tuple[Any, ...], new: tuple[Any, ...], places: list[int]) -> list[Any]:
     """Return what changed from one tuple of values to one of the same ids, field by field."""
     before, after = at(old, places), at(new, places)
-    columns: dict[str, Any] = {}
+    old_ones, new_ones = columns(before), columns(after)
+    changed: dict[str, Any] = {}
     for name in new[0].__struct_fields__:
-        field = attrgetter(name)
-        was, now = list(map(field, before)), list(map(field, after))
+        was, now = old_ones[name], new_ones[name]
         if was == now:
             continue
         differ = list(map(ne, was, now))
         if sum(differ) * 2 > len(new):
-            columns[name] = [None, list(map(field, new))]
+            changed[name] = [None, columns(new)[name]]
         else:
-            columns[name] = [list(compress(places, differ)), list(compress(now, differ))]
-    return [_COLUMNS, columns] if columns else NOTHING
+            changed[name] = [list(compress(places, differ)), list(compress(now, differ))]
+    return [_COLUMNS, changed] if changed else NOTHING
 
 
 def _shift(old: tuple[Any, ...], new: tuple[Any, ...]) -> int | None:

@@ -7,13 +7,10 @@ Knows nothing of how they stand.
 from functools import cached_property
 from operator import attrgetter
 
-from lamplighter.model.changes import at, changed_places
+from lamplighter.model.changes import at, changed_places, columns
 from lamplighter.model.facts import Replica
 
 Replicas = tuple[Replica, ...]
-
-_NAMED = (attrgetter("workload"), attrgetter("release"))
-
 
 class Layout:
     """The places of each workload's replicas in one snapshot."""
@@ -73,5 +70,6 @@ def who_changed(old: Replicas, new: Replicas) -> list[int] | None:
     if not places:
         return places
     before, after = at(old, places), at(new, places)
-    same = all(list(map(each, before)) == list(map(each, after)) for each in _NAMED)
+    was, now = columns(before), columns(after)
+    same = all(was[each] == now[each] for each in ("workload", "release"))
     return places if same else None

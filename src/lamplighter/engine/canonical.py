@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from lamplighter.model.changes import at, changed_places, differing, note_places
+from lamplighter.model.changes import at, changed_places, columns, differing, note_places
 from lamplighter.model.decisions import Decision
 from lamplighter.model.facts import Facts, Load, Phase, Replica
 from lamplighter.model.history import Acted, Closed, History, Pending, WorkloadHistory
@@ -29,16 +29,16 @@ INT_MAX = 2**63
 NO_FACTS = Facts(at=0.0)
 
 _NEGATIVE_ZERO = re.compile(rb"(?<=[:\[,])-0\.0(?=[,\]}])")
-_TEXT = tuple(map(attrgetter, ("id", "workload", "release", "detail")))
-_REALS = tuple(map(attrgetter, ("started_at", "draining_since", "cpu")))
-_WHOLES = tuple(map(attrgetter, ("in_flight", "pid", "memory_bytes")))
+_TEXT = ("id", "workload", "release", "detail")
+_REALS = ("started_at", "draining_since", "cpu")
+_WHOLES = ("in_flight", "pid", "memory_bytes")
 _ABSENT = type(None)
 _ID = attrgetter("id")
-_KINDS: dict[Callable[[Replica], Any], set[type]] = {
-    attrgetter("phase"): {Phase},
-    attrgetter("started_at"): {float},
-    attrgetter("ready"): {bool, _ABSENT},
-    attrgetter("exit"): {_ABSENT},
+_KINDS: dict[str, set[type]] = {
+    "phase": {Phase},
+    "started_at": {float},
+    "ready": {bool, _ABSENT},
+    "exit": {_ABSENT},
 }
 _BUT_SAMPLES = attrgetter(*(each for each in WorkloadHistory.__struct_fields__ if each != "samples"))
 
@@ -216,21 +216,23 @@ def _as_given(made: tuple[Replica, ...], new: tuple[Replica, ...]) -> tuple[Repl
 def _made(known: Sequence[Replica | None], new: tuple[Replica, ...]) -> Iterator[Replica]:
     """Yield each of `new` in canonical form; the one that is `known` for it, if it is equal."""
     kept = [was if was is now or was == now else None for was, now in zip(known, new, strict=True)]
-    fresh = [now for was, now in zip(kept, new, strict=True) if was is None]
+    fresh = tuple([now for was, now in zip(kept, new, strict=True) if was is None])
+    fresh = new if len(fresh) == len(new) else fresh
     made = iter(fresh if _plain(fresh) else _through(fresh, list[Replica]) if fresh else ())
     for each in kept:
         yield next(made) if each is None else each
 
 
-def _plain(replicas: Sequence[Replica]) -> bool:
+def _plain(replicas: tuple[Replica, ...]) -> bool:
     """Return whether all of them are surely canonical already, seen column by column."""
-    for column, kinds in _KINDS.items():
-        if not {*map(type, map(column, replicas))} <= kinds:
+    seen = columns(replicas)
+    for name, kinds in _KINDS.items():
+        if not {*map(type, seen[name])} <= kinds:
             return False
     return (
-        all(_plain_text(list(map(each, replicas))) for each in _TEXT)
-        and all(_plain_reals(list(map(each, replicas))) for each in _REALS)
-        and all(_plain_wholes(list(map(each, replicas))) for each in _WHOLES)
+        all(_plain_text(seen[each]) for each in _TEXT)
+        and all(_plain_reals(seen[each]) for each in _REALS)
+        and all(_plain_wholes(seen[each]) for each in _WHOLES)
     )
 
 

@@ -7,10 +7,10 @@ an instant comes that is known beforehand. This is a cache and no part of what i
 without it decides the same, to the byte, and looks at everybody.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import compress, repeat
 from math import inf
-from operator import attrgetter, gt, ne
+from operator import gt, ne
 from typing import NamedTuple
 
 from lamplighter.controllers.configure import configured
@@ -21,8 +21,8 @@ from lamplighter.controllers.scaling import DOWN_AT, UP_AT, bounded
 from lamplighter.controllers.survey import Survey
 from lamplighter.engine.samples import continued, reading, same
 from lamplighter.engine.settle import workload_of
-from lamplighter.model.changes import at, differing
-from lamplighter.model.facts import SOURCES, Facts, Phase, Replica
+from lamplighter.model.changes import Columns, at, columns, differing
+from lamplighter.model.facts import SOURCES, Facts, Phase
 from lamplighter.model.history import History, Sample, WorkloadHistory
 from lamplighter.model.system import Service, System
 from lamplighter.model.value import Instant
@@ -32,8 +32,7 @@ EARLY_S = 1e-3
 MARGIN = 1e-9
 """A mean of numbers within bounds may lie outside them by rounding, never by so much."""
 
-_STANDING = tuple(map(attrgetter, ("phase", "ready", "started_at", "draining_since", "exit")))
-_WORKLOAD = attrgetter("workload")
+_STANDING = ("phase", "ready", "started_at", "draining_since", "exit")
 
 
 class Bounds(NamedTuple):
@@ -148,17 +147,18 @@ class Rest:
             yield from _moved_in_or_out(old, new)
             return
         old, new = at(old, self._changed), at(new, self._changed)
+        was, now = columns(old), columns(new)
         for field in _STANDING:
-            before, after = list(map(field, old)), list(map(field, new))
-            if before != after:
-                yield from map(_WORKLOAD, compress(new, map(ne, before, after)))
-        yield from self._heavy(new)
+            if was[field] != now[field]:
+                yield from compress(now["workload"], map(ne, was[field], now[field]))
+        yield from self._heavy(now)
 
-    def _heavy(self, replicas: Iterable[Replica]) -> Iterator[str]:
+    def _heavy(self, replicas: Columns) -> Iterator[str]:
         """Yield the workloads of replicas that use more memory than they may."""
-        if self._limits:
-            limits = map(self._limits.get, map(_WORKLOAD, replicas), repeat(inf))
-            yield from map(_WORKLOAD, compress(replicas, map(gt, map(_used, replicas), limits)))
+        used, names = replicas["memory_bytes"], replicas["workload"]
+        if self._limits and max(filter(None, used), default=0) > min(self._limits.values()):
+            limits = map(self._limits.get, names, repeat(inf))
+            yield from compress(names, map(gt, [each or 0 for each in used], limits))
 
     def _reshared(self, facts: Facts) -> Iterator[str]:
         """Yield the workloads whose traffic is shared otherwise than it was."""
@@ -229,10 +229,6 @@ def _restful(history: History, survey: Survey) -> bool:
     if history.system is None or history.stopped or history.stopping is not None:
         return False
     return not any(map(survey.silence, SOURCES)) and configured(history.system, survey)
-
-
-def _used(replica: Replica) -> int:
-    return replica.memory_bytes or 0
 
 
 def _limits(system: System | None) -> dict[str, int]:

@@ -4,6 +4,7 @@ A snapshot of a large fleet is compared several times a pass, by whoever does so
 With objects that stay the same where nothing has, the first comparison costs a scan, and the others nothing.
 """
 
+import functools
 from collections.abc import Sequence
 from itertools import compress
 from operator import attrgetter, eq, is_not, ne
@@ -11,7 +12,12 @@ from typing import Any, NamedTuple
 
 from lamplighter.model.value import Value
 
+LARGE = 4096
+"""From so many values on, columns are remembered: before, after and again a pass later."""
+
 _ID = attrgetter("id")
+field = functools.cache(attrgetter)
+"""What reads one field of a value."""
 
 
 class _Compared(NamedTuple):
@@ -62,6 +68,37 @@ def _places(old: tuple[Any, ...], new: tuple[Any, ...]) -> list[int] | None:
     places = list(compress(range(len(new)), map(is_not, old, new)))
     before, after = at(old, places), at(new, places)
     return None if any(map(ne, map(_ID, before), map(_ID, after))) else places
+
+
+class Columns:
+    """The fields of a tuple of values, each as a list, made when it is first asked for."""
+
+    def __init__(self, values: tuple[Any, ...]) -> None:
+        """Make none yet."""
+        self.values = values
+        self._made: dict[str, list[Any]] = {}
+
+    def __getitem__(self, name: str) -> list[Any]:
+        """Return one field of all values, in their order; not to be changed."""
+        made = self._made.get(name)
+        if made is None:
+            made = self._made[name] = list(map(field(name), self.values))
+        return made
+
+
+def columns(values: tuple[Any, ...]) -> Columns:
+    """Return the columns of a tuple; those of the last two large ones are there already."""
+    for known in tuple(_COLUMNS):
+        if known.values is values:
+            return known
+    made = Columns(values)
+    if len(values) >= LARGE:
+        _COLUMNS[:] = [made, *_COLUMNS[:1]]
+    return made
+
+
+_COLUMNS: list[Columns] = []
+"""Of a snapshot and the one before; each holds its tuple, so that no other can be taken for it."""
 
 
 def at(values: tuple[Any, ...], places: list[int]) -> tuple[Any, ...]:
