@@ -11,6 +11,7 @@ from lamplighter.model.history import History
 from lamplighter.model.intents import Down, Up
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.system import System
+from lamplighter.testing.checkers.ownership import SLOW_S
 from lamplighter.testing.checkers.seen import Listens
 from lamplighter.testing.witness import Witness
 
@@ -25,11 +26,16 @@ class BegunIsEnded(Listens):
     def hear(self, _inputs: Inputs, result: Result, after: History, witness: Witness) -> Iterator[str]:
         """Hear what is under way and what has ended."""
         self._ended.update(each.action for each in result.closed)
-        if not after.stopped:
+        if not after.stopped and not _slow(witness):
             for each in sorted(self._under_way - after.pending.keys() - self._ended):
                 yield f"{each} was under way, and is so no more, without an end"
         if witness.recording:
             self._under_way, self._ended = frozenset(after.pending), set()
+
+
+def _slow(witness: Witness) -> bool:
+    """Return whether writes may be on their way still, and arrive after a successor has begun."""
+    return witness.world.befalling.lately("disk-slow", SLOW_S)
 
 
 class OrdersStand(Listens):
@@ -44,7 +50,7 @@ class OrdersStand(Listens):
         ordered = any(isinstance(each, Up | Down) for each in inputs.intents)
         if ordered:
             self._unsure = not witness.recording
-        if self._unsure or witness.system is None:
+        if self._unsure or witness.system is None or _slow(witness):
             return
         if after.system is not self._known and after.system != witness.system:
             yield "the spec in force is not the one that was ordered last"
@@ -65,7 +71,7 @@ class NamedOnce(Listens):
 
     def hear(self, _inputs: Inputs, result: Result, _after: History, witness: Witness) -> Iterator[str]:
         """Hear what is to be started; what takes over from an overtaken action starts what that was to."""
-        if not witness.recording:
+        if not witness.recording or _slow(witness):
             return
         overtaken = {each.action for each in result.closed}
         for each in result.decisions:
