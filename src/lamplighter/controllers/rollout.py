@@ -167,11 +167,19 @@ def _shift(survey: Survey, service: Service, memory: WorkloadHistory, move: Numb
 
 
 def _astray(survey: Survey, service: Service, memory: WorkloadHistory) -> bool:
-    """Return whether a release is being given traffic that has been given up, or overtaken, meanwhile."""
+    """Return whether a release is being given traffic that is not its own any more.
+
+    It has been given up or overtaken meanwhile; or it was to have all since stable was lost, which is back.
+    """
     state, now = active(memory), survey.facts.shares.get(service.name, {})
-    kept = {memory.stable, state.candidate if state else ""}
+    bounds = {memory.stable: 1.0}
+    if state is not None:
+        gone = not state.stable or lost(memory, survey, service.name, state.stable)
+        bounds[state.candidate] = 1.0 if gone else step_share(state, service)
     given = survey.given(service.name).items()
-    return any(each not in kept and share > now.get(each, 0.0) + SHARE_TOLERANCE for each, share in given)
+    return any(
+        share > max(now.get(each, 0.0), bounds.get(each, 0.0)) + SHARE_TOLERANCE for each, share in given
+    )
 
 
 def _why(memory: WorkloadHistory) -> contracts.Why:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from lamplighter.controllers.contracts import SHARE_DIGITS, takes_traffic
 from lamplighter.controllers.survey import Survey
 from lamplighter.model.actions import Action, Contract, Dismantle, Forget, Replace, Scale, Serving, Shift
 from lamplighter.model.decisions import Decision, Lost, Proposal
@@ -17,6 +18,9 @@ from lamplighter.model.value import digest, encode
 
 OWNERS = frozenset({"rollout", "scaling", "teardown", "undo"})
 """Controllers whose Scale settles a number. Repair and housekeeping bring what lives back to it."""
+
+SAVERS = frozenset({"scaling", "housekeeping"})
+"""Controllers that drain what is too many, by who gets the traffic now."""
 
 
 class Settled(NamedTuple):
@@ -36,7 +40,8 @@ def settle(proposals: list[Proposal], history: History, survey: Survey) -> tuple
     5. Anything else on a subject that has an action under way waits for it.
     6. One that a person was asked about, and whose facts have not changed, stays exactly as it was.
     7. Nothing is settled on a workload whose facts were read before its last action was answered.
-    8. A number is not lowered in the pass in which one that is missing from it is made good: what repair
+    8. What is too many is not drained in the pass in which the traffic goes elsewhere.
+    9. A number is not lowered in the pass in which one that is missing from it is made good: what repair
        wants rests on the number before.
 
     Returns:
@@ -102,8 +107,13 @@ def _claims(proposal: Proposal) -> Iterator[str]:
 
 
 def _marks(proposal: Proposal, history: History) -> Iterator[str]:
-    """Yield what is done to a release's number: it is lowered, or what is missing from it is made good."""
+    """Yield what is done to a release's number: it is lowered, or what is missing from it is made good.
+
+    And that a workload's traffic is shared anew.
+    """
     action = proposal.action
+    if isinstance(action, Shift):
+        yield f"shared {action.workload}"
     if isinstance(action, Scale) and proposal.controller in OWNERS:
         memory = history.workloads.get(action.workload)
         if memory is not None and action.replicas < memory.wanted.get(action.release, 0):
@@ -117,7 +127,10 @@ def _excluded(proposal: Proposal, history: History) -> Iterator[str]:
     opposite = {"lowered": "made good", "made good": "lowered"}
     for mark in _marks(proposal, history):
         done, _, release = mark.rpartition(" ")
-        yield f"{opposite[done]} {release}"
+        if done in opposite:
+            yield f"{opposite[done]} {release}"
+    if isinstance(proposal.action, Scale) and proposal.action.stops and proposal.controller in SAVERS:
+        yield f"shared {proposal.action.workload}"
 
 
 class _Room:
@@ -220,7 +233,17 @@ def carried(proposal: Proposal, overtaken: Pending, survey: Survey) -> Proposal:
     split = len(unseen) - min(len(unseen), max(0, -lacking))
     others = [*kept, *(each for each in new.stops if each not in {*kept, *unseen})]
     stops = (*unseen[split:], *others[: max(0, -lacking - (len(unseen) - split))])
-    return replace(proposal, action=replace(new, starts=(*unseen[:split], *fresh), stops=stops))
+    action = replace(new, starts=(*unseen[:split], *fresh), stops=stops)
+    return replace(proposal, action=action, contract=_at_stake(proposal.contract, action, survey))
+
+
+def _at_stake(contract: Contract, action: Scale, survey: Survey) -> Contract:
+    """Return the contract with what is at stake once stops are taken over from another action."""
+    ended = sum(_lives(each, survey) for each in action.stops)
+    if not ended or not action.replicas or not takes_traffic(survey, action.workload, action.release):
+        return contract
+    blast = round(ended / max(1, survey.carrying(action.workload)), SHARE_DIGITS)
+    return replace(contract, blast_radius=max(blast, contract.blast_radius), destructive=True)
 
 
 def _lives(replica: str, survey: Survey) -> bool:

@@ -256,6 +256,21 @@ def test_rollback_takes_back_the_traffic_that_is_on_its_way() -> None:
     assert [] == world.live("r2")
 
 
+def test_traffic_on_its_way_is_taken_back_when_stable_serves_again() -> None:
+    """All of it was to go to the candidate since stable was lost; that is back before an answer."""
+    here = world(1)
+    here.refuses = lambda action: "no" if getattr(action, "replica", "") == "web-1" else ""
+    here.hang("web-1")
+    here.loses = lambda action: isinstance(action, Shift) and action.shares == {"r2": 1.0}
+    here.up("r2")
+    here.run(12)
+    here.never_ready.clear()
+    given = {each.chosen.action.shares.get("r2") for each in here.did(Shift)}
+    here.run(2)
+    left = {each.decision.chosen.action.shares.get("r2") for each in here.history.pending.values()}
+    assert (True, False) == (1.0 in given, 1.0 in left)
+
+
 def test_rollback_afterwards_needs_no_bake_and_loses_no_capacity() -> None:
     """Going back to an earlier release: start, shift, drain; within seconds, at full strength."""
     here = world()

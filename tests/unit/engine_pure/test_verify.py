@@ -7,13 +7,14 @@ import pytest
 from msgspec.structs import replace
 from tests.unit.engine_pure.world import World, service, system
 
-from lamplighter.controllers.contracts import Why
+from lamplighter.controllers.contracts import Timing, Why, grow, shift, shrink
 from lamplighter.controllers.numbers import Numbers
 from lamplighter.controllers.rollout import scales
 from lamplighter.controllers.survey import Survey, trusted
 from lamplighter.engine.conditions import holds
 from lamplighter.engine.revalidate import revalidate
 from lamplighter.engine.samples import sampled
+from lamplighter.engine.settle import carried, settle
 from lamplighter.engine.step import step
 from lamplighter.model.actions import (
     Broken,
@@ -31,7 +32,7 @@ from lamplighter.model.actions import (
 )
 from lamplighter.model.decisions import Decision, Priority
 from lamplighter.model.facts import HEALTH, PROCESSES, Load, Phase
-from lamplighter.model.history import History, Sample
+from lamplighter.model.history import History, Pending, Sample
 from lamplighter.model.system import Range
 from lamplighter.model.value import encode
 
@@ -163,6 +164,32 @@ def test_history_survives_its_encoding() -> None:
     here.up("r2")
     here.run(5)
     assert here.history == msgspec.json.decode(encode(here.history), type=History)
+
+
+def test_scale_that_takes_over_stops_says_what_is_at_stake() -> None:
+    """What another was to end, with no answer yet, is ended by it: the guards judge that, too."""
+    here = World().settle()
+    survey, why = Survey(here.facts(), here.now), Why("rollout", Priority.ROLLOUT, "a test")
+    old = Scale(workload="web", release="r1", replicas=1, stops=("web-1",), drain_s=5.0)
+    drain = shrink(survey, old, why, sources=(PROCESSES,))
+    decision = Decision(id="a-1", at=here.now, subject="web/r1", chosen=drain, state="act", basis="b")
+    lower = grow("web", "r1", (1, 1, 1), why, Timing(9.0, 9.0))
+    found = carried(lower, Pending(decision=decision), survey)
+    assert (("web-1",), 0.5, True) == (
+        found.action.stops,  # type: ignore[union-attr]
+        found.contract.blast_radius,
+        found.contract.destructive,
+    )
+
+
+def test_nothing_is_saved_in_the_pass_that_moves_the_traffic() -> None:
+    """A drain by who gets traffic now waits until it has moved; whose traffic it is shows then."""
+    here = World().settle()
+    survey, why = Survey(here.facts(), here.now), Why("scaling", Priority.SCALING, "a test")
+    scale = Scale(workload="web", release="r1", replicas=1, stops=("web-1",), drain_s=5.0)
+    move = shift(survey, "web", {"r2": 1.0}, Why("rollout", Priority.ROLLOUT, "a test"))
+    settled = settle([move, shrink(survey, scale, why, sources=(PROCESSES,))], here.history, survey)
+    assert [("web", 1)] == [(each.decision.subject, len(each.decision.lost)) for each in settled]
 
 
 # --- revalidate
