@@ -42,7 +42,9 @@ KINDS: dict[str, Kind] = {
     "rollout-failed": Kind(
         "A new release was given up, and traffic stays with or goes back to the stable one.", Severity.URGENT
     ),
-    "rollout-waits": Kind("A rollout waits for facts or for replicas to become ready."),
+    "rollout-waits": Kind(
+        "A rollout, or a workload that is short, waits for facts, the gateway or for replicas to be ready."
+    ),
     "rollout-has-no-room": Kind(
         "A rollout cannot start a replica: `max` plus `surge` leaves no room beyond `min`.", Severity.WARNING
     ),

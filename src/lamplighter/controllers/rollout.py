@@ -222,17 +222,17 @@ def _waits_for(name: str, missing: tuple[str, ...]) -> Finding:
 
 
 def _waiting(survey: Survey, history: History) -> list[Finding]:
+    """Say of each workload that would get replicas or traffic by now what it waits for."""
     silent = tuple(each for each in (PROCESSES, HEALTH) if survey.silence(each))
-    return [
-        finding(
-            "rollout-waits",
-            name,
-            f"the rollout of {name} waits for {' and '.join(silent) or 'the gateway'}",
-            Evidence(unavailable=silent),
-        )
-        for name, memory in survey.among(history.workloads)
-        if active(memory)
-    ]
+    found = []
+    for name, memory in survey.among(history.workloads):
+        settled = sum(memory.wanted.values())
+        if not active(memory) and settled >= memory.capacity:
+            continue
+        what = f"the rollout of {name}" if active(memory) else f"{name}, {settled} of {memory.capacity},"
+        message = f"{what} waits for {' and '.join(silent) or 'the gateway'}"
+        found.append(finding("rollout-waits", name, message, Evidence(unavailable=silent)))
+    return found
 
 
 # --- the state of a rollout, moved on by what the facts show (called by the engine's fold)

@@ -7,7 +7,7 @@ from lamplighter.controllers.contracts import Why
 from lamplighter.controllers.numbers import Numbers
 from lamplighter.controllers.rollout import scales
 from lamplighter.controllers.survey import Survey
-from lamplighter.model.actions import Scale, Shift
+from lamplighter.model.actions import Configure, Scale, Shift
 from lamplighter.model.decisions import Priority
 from lamplighter.model.facts import HEALTH, TRAFFIC
 from lamplighter.model.history import History, RolloutState
@@ -437,3 +437,15 @@ def test_first_release_serves_until_the_one_that_supersedes_it_can() -> None:
     here.refuses = lambda _action: ""
     here.run(45)
     assert ([], {"web": {"r2": 1.0}}) == (here.live("r1"), here.shares)
+
+
+def test_workload_that_is_short_says_what_it_waits_for() -> None:
+    """Ordered down and up again while the gateway does not answer, it says why none of it is started."""
+    here = world(2, 4)
+    here.down()
+    here.run(1)
+    here.loses = lambda action: isinstance(action, Configure)
+    here.up("r1", replace(here.wanted, timezone="Europe/Berlin"))
+    here.run(3)
+    said = [each.message for each in here.results[-1].findings if each.kind == "rollout-waits"]
+    assert ["web, 0 of 2, waits for the gateway"] == said
