@@ -12,6 +12,7 @@ from lamplighter.model.facts import Replica
 
 Replicas = tuple[Replica, ...]
 
+
 class Layout:
     """The places of each workload's replicas in one snapshot."""
 

@@ -91,7 +91,10 @@ def _of_one(condition: Gone | Serving | Broken, facts: Facts, silent: set[str]) 
 
 
 class StillStands:
-    """Nothing is done on old facts, or where a precondition was seen not to hold any more right before."""
+    """Nothing is done on old facts, or where a precondition was seen not to hold any more right before.
+
+    While a reading does not end there are none but old ones, and they are known to be old.
+    """
 
     def look(self, event: Event, witness: Witness) -> Iterator[str]:
         """Look at each action with what its maintainer had read last when it sent it."""
@@ -102,8 +105,9 @@ class StillStands:
             "standing-still", event.at - event.sent_at + 1.0
         ):
             return
-        if event.sent_at - event.seen.at > FRESH_S:
-            yield f"{event.action_id} rests on facts that are {event.sent_at - event.seen.at:.1f} s old"
+        old_s = event.sent_at - event.seen.at
+        if old_s > FRESH_S and not witness.world.befalling.lately("unanswered", FRESH_S):
+            yield f"{event.action_id} rests on facts that are {old_s:.1f} s old"
         for need in decision.chosen.contract.needs:
             if so(need, event.seen, event.sent_at) is False:
                 yield f"{event.action_id} is done though this was seen not to hold: {need}"
