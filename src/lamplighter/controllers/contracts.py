@@ -240,7 +240,10 @@ def release_spare(survey: Survey, scale: Scale, successor: str, why: Why) -> Pro
 
 
 def shift(survey: Survey, workload: str, shares: Mapping[str, float], why: Why) -> Proposal:
-    """Propose how the traffic of a workload is shared; each release that gets some must be ready for it."""
+    """Propose how the traffic of a workload is shared; each release that gets more must be ready for it.
+
+    As many of it as are now: by them it was decided how much it can carry.
+    """
     before = survey.facts.shares.get(workload, {})
     wanted = {release: share for release, share in sorted(shares.items()) if share > 0}
     gaining = [release for release in wanted if wanted[release] > before.get(release, 0.0)]
@@ -252,7 +255,10 @@ def shift(survey: Survey, workload: str, shares: Mapping[str, float], why: Why) 
             gain="traffic goes where it can be served",
             needs=(
                 Heard(source=HEALTH),
-                *(Ready(workload=workload, release=each, at_least=1) for each in gaining),
+                *(
+                    Ready(workload=workload, release=each, at_least=max(1, survey.ready(workload, each)))
+                    for each in gaining
+                ),
             ),
             expects=(Shares(workload=workload, shares=wanted),),
             deadline_s=SHIFT_DEADLINE_S,

@@ -230,6 +230,18 @@ def test_decision_is_refused_when_a_source_has_fallen_silent() -> None:
     assert refusal is not None
 
 
+def test_traffic_goes_to_as_many_as_it_was_decided_by() -> None:
+    """One of two that were ready for all of the traffic fails before it is given: it is thought over."""
+    here = World().settle()
+    unshared = Survey(replace(here.facts(), shares={}), here.now)
+    chosen = shift(unshared, "web", {"r1": 1.0}, Why("rollout", Priority.ROLLOUT, "a test"))
+    decision = Decision(id="a-1", at=here.now, subject="web", chosen=chosen, state="act", basis="b")
+    history = replace(here.history, pending={"a-1": Pending(decision=decision)})
+    here.hang("web-1")
+    refusal = revalidate(decision, here.facts(), history, here.now)
+    assert "precondition-false" == (refusal and refusal.code)
+
+
 def test_overtaken_decision_is_refused() -> None:
     """What is no longer under way is not applied."""
     here, decision = drain(World().settle())
