@@ -273,7 +273,8 @@ def failure(
     """Return why a candidate has failed, or an empty string.
 
     Crash loops, replicas that are not ready `start_timeout_s` after their start, too few ready ones
-    for its traffic for `SHORTFALL_S_MAX`, or a target that will not start them.
+    for its traffic for `SHORTFALL_S_MAX`, or a target that will not start them. More that its traffic
+    needs since the load has grown, and that a guard holds back, are no fault of the candidate's.
     """
     if state.crashes >= CRASHES_MAX:
         return f"{state.crashes} of its replicas ended soon after their start"
@@ -321,8 +322,9 @@ def _stepped(
     goal, last = step_share(state, service), state.step >= len(steps(state, service)) - 1
     _, total = attainable(service, survey, {state.candidate, state.stable}, memory.capacity)
     needed = max(1, replicas_for(min(share, goal) if share > 0 else goal, total))
-    enough = survey.ready(service.name, state.candidate) >= needed
-    short = None if enough or share <= 0 else state.shortfall_since or survey.now
+    ready = survey.ready(service.name, state.candidate)
+    enough, owed = ready >= needed, min(needed, memory.wanted.get(state.candidate, 0))
+    short = None if ready >= owed or share <= 0 else state.shortfall_since or survey.now
     state = replace(state, shortfall_since=short)
     if share < goal - SHARE_TOLERANCE or not enough:
         return _with(memory, replace(state, step_since=None))

@@ -449,3 +449,18 @@ def test_workload_that_is_short_says_what_it_waits_for() -> None:
     here.run(3)
     said = [each.message for each in here.results[-1].findings if each.kind == "rollout-waits"]
     assert ["web, 0 of 2, waits for the gateway"] == said
+
+
+def test_candidate_is_not_blamed_for_replicas_that_a_guard_holds_back() -> None:
+    """The load grows during a step; what its share needs now is not started, and it goes on all the same."""
+    here = World(system(service(rollout=RolloutPolicy(steps=(0.25, 1.0), bake_s=30.0, surge=2)))).settle()
+    here.load(10)
+    here.up("r2")
+    while here.shares["web"].get("r2") != 0.25:
+        here.once()
+    memory = replace(here.history.workloads["web"], capacity=8)
+    here.history = replace(here.history, workloads={"web": memory})
+    here.load(75)
+    here.up("r2", replace(here.wanted, guards=Guards(actions=1, window_s=600.0)))
+    here.run(25)
+    assert (1, "") == (len(here.ready("r2")), state(here).verdict)
