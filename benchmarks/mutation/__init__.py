@@ -25,7 +25,7 @@ TOLD_MIN = 0.9
 SAMPLE_QUICK, SEEDS, SEEDS_QUICK = 6, 10, 3
 CPU_TIMES, CPU_LEAST_S = 2.0, 60.0
 """A mutant may use so many times the CPU that everything takes without it, and no less than this."""
-WALL_S = 600.0
+ASLEEP_S = 60.0
 NICE = 5
 
 
@@ -104,15 +104,18 @@ def _try(left: list[Mutant], items: list[pytest.Item], seen: Reach, kept: Kept, 
     jobs = asked.jobs or os.cpu_count() or 1
     cpu_s = max(CPU_LEAST_S, sum(seen.seconds.values())) * CPU_TIMES
 
-    def work(one: Trial) -> tuple[str, str]:
+    def work(one: Trial) -> tuple[str, str, list[str]]:
         return tried(one, named)
 
     trials = (trial(each, seen, tests=not asked.simulation_only) for each in left)
-    all_ended = children.each(trials, work, jobs=jobs, cpu_s=cpu_s, wall_s=WALL_S)
+    all_ended = children.each(trials, work, jobs=jobs, cpu_s=cpu_s, asleep_s=ASLEEP_S)
     for number, ended in enumerate(all_ended, start=1):
         mutant: Mutant = ended.task.mutant
         hung = ended.why.startswith("signal")
-        how, by = ended.answer or (TIMEOUT if hung else EXCEPTION, ended.why[-200:])
+        how, by, shaky = ended.answer or (TIMEOUT if hung else EXCEPTION, ended.why[-200:], [])
+        for each in shaky:
+            options.progress(f"fails with nothing changed: {each}")
+            seen.forget(each)
         kept.add(mutant, Outcome(how, by))
         if how in (UNIT, SCENARIO):
             seen.learn(mutant, by)

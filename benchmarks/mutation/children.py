@@ -15,6 +15,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -31,7 +32,8 @@ class Child:
     pid: int
     reads: int
     task: Any
-    deadline: float
+    looked_at: float
+    seen: frozenset[tuple[int, str]] = frozenset()
     said: bytearray = field(default_factory=bytearray)
 
 
@@ -45,7 +47,7 @@ class Ended:
 
 
 def each(
-    tasks: Iterable[T], work: Callable[[T], object], *, jobs: int, cpu_s: float, wall_s: float
+    tasks: Iterable[T], work: Callable[[T], object], *, jobs: int, cpu_s: float, asleep_s: float
 ) -> Iterator[Ended]:
     """Do `work` on each task in a child of its own; yield how they ended, as they end.
 
@@ -54,32 +56,38 @@ def each(
         work: returns anything JSON can carry; an exception ends the child with no answer.
         jobs: how many children at once.
         cpu_s: what a child may use of CPU; it is ended with SIGXCPU beyond.
-        wall_s: how long a child may take; it is killed beyond.
+        asleep_s: how long a child may do nothing at all, with whatever it started; it is killed beyond. To
+            wait for a processor is not to do nothing, so a busy machine ends nobody.
     """
     gc.collect()
     gc.freeze()
     waiting, working = iter(tasks), dict[int, Child]()
     try:
         for task in waiting:
-            child = _start(task, work, cpu_s, wall_s)
+            child = _start(task, work, cpu_s)
             working[child.reads] = child
             while len(working) >= jobs:
-                yield from _heard(working)
+                yield from _heard(working, asleep_s)
         while working:
-            yield from _heard(working)
+            yield from _heard(working, asleep_s)
     finally:
         for child in working.values():
             _end(child)
 
 
-def _start(task: Any, work: Callable[[Any], object], cpu_s: float, wall_s: float) -> Child:
-    reads, writes = os.pipe()
+def fork() -> int:
+    """Fork; the threads of this process do nothing just now."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # threads of this process do nothing just now
-        pid = os.fork()
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def _start(task: Any, work: Callable[[Any], object], cpu_s: float) -> Child:
+    reads, writes = os.pipe()
+    pid = fork()
     if pid:
         os.close(writes)
-        return Child(pid, reads, task, time.monotonic() + wall_s)
+        return Child(pid, reads, task, time.monotonic())
     code = 1
     try:
         os.close(reads)
@@ -98,7 +106,7 @@ def _start(task: Any, work: Callable[[Any], object], cpu_s: float, wall_s: float
     os._exit(code)
 
 
-def _heard(working: dict[int, Child]) -> Iterator[Ended]:
+def _heard(working: dict[int, Child], asleep_s: float) -> Iterator[Ended]:
     """Wait a moment for something to be said, and yield the children that have ended."""
     ready, _, _ = select.select(list(working), [], [], POLL_S)
     for reads in ready:
@@ -110,10 +118,27 @@ def _heard(working: dict[int, Child]) -> Iterator[Ended]:
             _, status = os.waitpid(child.pid, 0)
             yield _ended(child, os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0)
     for reads, child in list(working.items()):
-        if time.monotonic() > child.deadline:
+        if time.monotonic() > child.looked_at + asleep_s and _asleep(child):
             del working[reads]
             _end(child)
             yield _ended(child, signal.SIGKILL)
+
+
+def _asleep(child: Child) -> bool:
+    """Whether nothing of a child has run, or wanted to, since it was looked at before."""
+    before, child.looked_at = child.seen, time.monotonic()
+    child.seen = frozenset(_activity(child.pid))
+    return child.seen == before
+
+
+def _activity(pid: int) -> Iterator[tuple[int, str]]:
+    """Yield what each thread of a process and of its children has had of processors so far (proc(5))."""
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        with contextlib.suppress(OSError):
+            runs = (task / "stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] == "R"
+            yield int(task.name), str(time.monotonic()) if runs else (task / "schedstat").read_text()
+            for each in (task / "children").read_text(encoding="ascii").split():
+                yield from _activity(int(each))
 
 
 def _ended(child: Child, number: int) -> Ended:

@@ -21,7 +21,7 @@ from benchmarks.mutation.mutants import Mutant, modules
 
 SEED = "seed "
 """Stories are named by their seeds, beside the ids of tests."""
-CPU_S, WALL_S = 3600.0, 7200.0
+CPU_S, ASLEEP_S = 3600.0, 300.0
 TRACED_S = 3.0
 """What takes longer, traced, is taken to come by everything, and so are stories."""
 EVERYWHERE, NOWHERE = 0, frozenset[int]()
@@ -48,6 +48,11 @@ class Reach:
         told = self.told.get(f"{mutant.module}:{mutant.function}", Counter())
         return sorted(names, key=lambda name: (-told[name], self.seconds[name], name))
 
+    def forget(self, test: str) -> None:
+        """Leave a test out from here on: it has failed with nothing changed."""
+        if self.lines.pop(test, None) is not None:
+            self.unsound.append(test)
+
     def learn(self, mutant: Mutant, test: str) -> None:
         """Note that a test has told a mutant; it comes first for others of the same function."""
         self.told.setdefault(f"{mutant.module}:{mutant.function}", Counter())[test] += 1
@@ -64,7 +69,7 @@ def reach(
         tasks = [list(range(start, len(items), 8)) for start in range(8)]
         said = []
         for ended in children.each(
-            tasks, lambda task: _watched(task, items), jobs=jobs, cpu_s=CPU_S, wall_s=WALL_S
+            tasks, lambda task: _watched(task, items), jobs=jobs, cpu_s=CPU_S, asleep_s=ASLEEP_S
         ):
             assert ended.answer is not None, ended.why
             said.append(ended.answer)
@@ -95,7 +100,7 @@ def _watched(task: list[Any], items: list[pytest.Item]) -> list[Any]:
     for which in task:
         tracer = _Tracer(files)
         with tracer:
-            bad, seconds = warm.timed(partial(warm.failed, items[which], WALL_S))
+            bad, seconds = warm.timed(partial(warm.failed, items[which], CPU_S))
         rows.append((items[which].nodeid, seconds, tracer.lines(), bad))
     return rows
 

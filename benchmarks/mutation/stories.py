@@ -4,7 +4,7 @@ from importlib import import_module
 
 EXCEPTIONS = frozenset({"Pass", "Loop"})
 """What is found by something breaking, and not by a checker that looks on."""
-CPU_S = 60.0
+CPU_S = 20.0
 
 
 SHORT_S = 300.0

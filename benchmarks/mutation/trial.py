@@ -5,11 +5,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
 
 from benchmarks.mutation import placing, warm
+from benchmarks.mutation.control import Control
 from benchmarks.mutation.mutants import Mutant, modules
 from benchmarks.mutation.reach import SEED, Reach
 from benchmarks.mutation.stories import EXCEPTIONS, found
@@ -24,6 +26,8 @@ UNIT, SCENARIO, CHECKER, EXCEPTION, TIMEOUT, SURVIVED = (
 )
 """Told by a unit test, by a named scenario, by a checker in a story; or only by something breaking there,
 or by never coming to an end; or not at all."""
+TESTS_S_MAX = 40.0
+"""A mutant meets tests of so many seconds of CPU, the likeliest and the quickest first."""
 COLD_TESTS_MAX = 150
 """What has to be imported anew meets so many of the tests that come by it."""
 EXCEPTION_SEEDS_MAX = 4
@@ -45,18 +49,35 @@ def trial(mutant: Mutant, reach: Reach, *, tests: bool = True) -> Trial:
     names = reach.touching(mutant, spans)
     if not mutant.function:
         names = _cold_names(mutant, reach)
-    chosen = tuple(each for each in names if not each.startswith(SEED)) if tests else ()
+    met = [each for each in names if tests and not each.startswith(SEED)]
     seeds = tuple(sorted(int(each.removeprefix(SEED)) for each in names if each.startswith(SEED)))
-    return Trial(mutant, chosen, seeds)
+    return Trial(mutant, _within(TESTS_S_MAX, met, reach), seeds)
 
 
-def tried(one: Trial, items: dict[str, pytest.Item]) -> tuple[str, str]:
-    """Put a mutant in place and let it be told, in this process: how, and by what."""
+def _within(most_s: float, names: list[str], reach: Reach) -> tuple[str, ...]:
+    spent = accumulate(reach.seconds[each] for each in names)
+    return tuple(name for name, spent_s in zip(names, spent, strict=True) if spent_s <= most_s)
+
+
+def tried(one: Trial, items: dict[str, pytest.Item]) -> tuple[str, str, list[str]]:
+    """Put a mutant in place and let it be told, in this process.
+
+    Returns:
+        How it was told, by what, and the tests that failed without it too.
+    """
+    with Control(items) as control:
+        return *_told(one, items, control), control.failed
+
+
+def _told(one: Trial, items: dict[str, pytest.Item], control: Control) -> tuple[str, str]:
     placed = placing.place(one.mutant)
     if not placed:
         placing.import_instead(one.mutant)
-    if name := _first_failed(one.tests, items, placed=placed):
-        return (SCENARIO if name.startswith(warm.SIMULATED) else UNIT), name
+    left = one.tests
+    while name := _first_failed(left, items, placed=placed):
+        if not control.fails([name] if name in items else left, placed=placed):
+            return (SCENARIO if name.startswith(warm.SIMULATED) else UNIT), name
+        left = left[left.index(name) + 1 :] if name in items else ()
     if not placed and not one.tests:
         warm.first_failed_cold(())
     broke: list[str] = []

@@ -15,7 +15,7 @@ from benchmarks.mutation.mutants import Mutant
 from benchmarks.mutation.stories import EXCEPTIONS, found
 from benchmarks.planted.bugs import Bug, Change
 
-CPU_S, WALL_S = 3600.0, 7200.0
+CPU_S, ASLEEP_S = 3600.0, 300.0
 
 
 class Showing(NamedTuple):
@@ -77,7 +77,7 @@ def shown(bugs: Iterable[Bug], seeds: Iterable[int], length_s: float, jobs: int)
     """
     tried = list(seeds)
     work = partial(_shown, seeds=tried, length_s=length_s)
-    for ended in children.each(bugs, work, jobs=jobs, cpu_s=CPU_S, wall_s=WALL_S):
+    for ended in children.each(bugs, work, jobs=jobs, cpu_s=CPU_S, asleep_s=ASLEEP_S):
         if ended.answer is None:
             raise RuntimeError(f"{ended.task.name}: {ended.why}")
         name, seed, checkers, *rest = ended.answer

@@ -6,7 +6,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from benchmarks.mutation import children, placing, results
+from benchmarks.mutation import children, placing, results, warm
+from benchmarks.mutation.control import Control
 from benchmarks.mutation.mutants import Mutant, modules, mutants, same_code
 from benchmarks.mutation.places import outline
 from benchmarks.mutation.results import EXCEPTION, SURVIVED, Outcome
@@ -62,7 +63,7 @@ def test_mutant_acts_in_its_child_alone() -> None:
         for each in mutants(WEEK)
         if each.function == "week_minute" and each.after.endswith("* 61 + local.minute")
     ]
-    ended = list(children.each([*other, forced], asks, jobs=2, cpu_s=30, wall_s=60))
+    ended = list(children.each([*other, forced], asks, jobs=2, cpu_s=30, asleep_s=60))
     assert sorted([[True, 61], [True, 60]]) == sorted(each.answer for each in ended)
     assert freeze.week_minute("2026-11-23T01:00:00+00:00", "UTC") == 60
 
@@ -75,10 +76,21 @@ def test_child_that_never_ends_is_ended() -> None:
             pass
         return "done"
 
-    ended = list(children.each([True, False], work, jobs=2, cpu_s=1, wall_s=60))
+    ended = list(children.each([True, False], work, jobs=2, cpu_s=1, asleep_s=60))
     assert [(False, "done", ""), (True, None, "signal 24")] == sorted(
         (each.task, each.answer, each.why) for each in ended
     )
+
+
+def test_control_knows_nothing_of_what_was_changed_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails in the copy from before a mutant was put in place fails without it, and tells nothing."""
+    broken = {"always"}
+    monkeypatch.setattr(warm, "settle_in", lambda _item: None)
+    monkeypatch.setattr(warm, "failed", lambda item: item in broken)
+    with Control({"always": "always", "now": "now"}) as control:  # type: ignore[dict-item]
+        broken.add("now")
+        assert [True, False] == [control.fails([each], placed=True) for each in ("always", "now")]
+        assert ["always"] == control.failed
 
 
 @pytest.mark.parametrize(("hows", "share"), [([UNIT, CHECKER, SURVIVED, EXCEPTION], 0.5), ([], 1.0)])
