@@ -10,7 +10,7 @@ from lamplighter.controllers import contracts
 from lamplighter.controllers.configure import configured
 from lamplighter.controllers.contracts import SHARE_TOLERANCE
 from lamplighter.controllers.kinds import finding
-from lamplighter.controllers.needs import lacking
+from lamplighter.controllers.needs import awaited, lacking
 from lamplighter.controllers.numbers import (
     Numbers,
     active,
@@ -68,10 +68,18 @@ def rollout(system: System, survey: Survey, history: History) -> Verdict:
         if move.no_room and active(memory):
             findings.append(_no_room(service))
         why = replace(_why(memory), ordered_by="")
+        first = awaited(system, survey, service, history)
         for each in scales(survey, service, memory, move, why):
-            proposals.extend(_bounded(system, survey, memory, each))
+            proposals.extend(_needing(one, first) for one in _bounded(system, survey, memory, each))
         proposals.extend(_shift(survey, service, memory, move))
     return Verdict(findings=tuple(findings), proposals=tuple(proposals))
+
+
+def _needing(proposal: Proposal, needs: tuple[Ready, ...]) -> Proposal:
+    contract = proposal.contract
+    return (
+        replace(proposal, contract=replace(contract, needs=(*contract.needs, *needs))) if needs else proposal
+    )
 
 
 def scales(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from lamplighter.controllers.contracts import SHARE_DIGITS, takes_traffic
+from lamplighter.controllers.repair import MISSING_GRACE_S
 from lamplighter.controllers.survey import Survey
 from lamplighter.model.actions import Action, Contract, Dismantle, Forget, Replace, Scale, Serving, Shift
 from lamplighter.model.decisions import Decision, Lost, Proposal
@@ -217,14 +218,17 @@ def carried(proposal: Proposal, overtaken: Pending, survey: Survey) -> Proposal:
     """Return a Scale that takes over what an overtaken one may or may not have done.
 
     Replicas that it was to start and that nobody has seen are started by the new one (under their own
-    ids, so that none is doubled). Those that it was to stop, with no answer yet, count as living for as
-    long as they are seen to: nothing is started in their place. What is too many is stopped, first what
-    the overtaken one started or was to stop.
+    ids, so that none is doubled), unless the target has long said that it did: they have gone unseen.
+    Those that it was to stop, with no answer yet, count as living for as long as they are seen to: nothing
+    is started in their place. What is too many is stopped, first what the overtaken one started or was to
+    stop.
     """
     new, old = proposal.action, overtaken.decision.chosen.action
     if not isinstance(new, Scale) or not isinstance(old, Scale):
         return proposal
-    unseen = [each for each in old.starts if each not in survey.replicas and each not in overtaken.arrived]
+    done = not overtaken.unanswered and survey.now - overtaken.since >= MISSING_GRACE_S
+    known = {*survey.replicas, *overtaken.arrived, *(old.starts if done else ())}
+    unseen = [each for each in old.starts if each not in known]
     kept = [each for each in old.stops if overtaken.unanswered and _lives(each, survey)]
     if not unseen and not kept:
         return proposal

@@ -314,6 +314,20 @@ def test_service_waits_for_what_it_needs() -> None:
     assert 2 == len(here.ready())
 
 
+def test_what_a_first_release_waited_for_must_serve_right_before_it_is_started() -> None:
+    """Its start had no answer; when it is asked for again, what it needs does not serve any more."""
+    here = World(system(service(needs=("model",)), service("model")))
+    here.loses = lambda action: getattr(action, "workload", "") == "web"
+    here.up("r1")
+    while not here.did(Scale) or not any(each.subject == "web/r1" for each in here.did(Scale)):
+        here.once()
+    here.loses = lambda _action: False
+    for each in here.ready(workload="model"):
+        here.hang(each)
+    here.run(4)
+    assert [] == here.live(workload="web")
+
+
 def test_target_that_refuses_the_candidate_ends_the_rollout() -> None:
     """Refused time and again: given up, with the target's own words."""
     here = world()

@@ -23,6 +23,7 @@ from lamplighter.model.actions import (
     Gone,
     Heard,
     Live,
+    OutcomeState,
     Ready,
     Replace,
     Scale,
@@ -180,6 +181,20 @@ def test_scale_that_takes_over_stops_says_what_is_at_stake() -> None:
         found.contract.blast_radius,
         found.contract.destructive,
     )
+
+
+@pytest.mark.parametrize(("outcome", "names"), [(None, ("web-8", "web-9")), ("accepted", ())])
+def test_names_of_what_was_started_and_went_unseen_are_not_given_again(
+    outcome: OutcomeState | None, names: tuple[str, ...]
+) -> None:
+    """The target said long ago that it had started them, and nobody lists them: they are no more."""
+    here = World().settle()
+    survey = Survey(here.facts(), here.now)
+    up = grow("web", "r1", (2, 2, 4), Why("scaling", Priority.SCALING, "load"), Timing(9.0, 9.0))
+    started = replace(up, action=replace(up.action, starts=("web-8", "web-9")))
+    decision = Decision(id="a-1", at=here.now, subject="web/r1", chosen=started, state="act", basis="b")
+    found = carried(up, Pending(decision=decision, outcome=outcome, since=here.now - 60.0), survey)
+    assert names == tuple(each for each in found.action.starts if each)  # type: ignore[union-attr]
 
 
 def test_nothing_is_saved_in_the_pass_that_moves_the_traffic() -> None:
