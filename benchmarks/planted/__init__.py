@@ -13,7 +13,7 @@ from benchmarks.planted.bugs import BUGS, Bug
 from benchmarks.planted.planting import Showing, shown
 from benchmarks.report import CannotRunError, Figures, Options, exactly
 
-SEEDS, SEEDS_QUICK = 500, 5
+SEEDS = 500
 LENGTH_S = 3600.0
 SHOWN = Path(__file__).parent / "shown.json"
 """By bug: a seed that shows it, and how long faults go on in that story. Renewed by `--renew`."""
@@ -34,29 +34,43 @@ def run(options: Options) -> Figures:
     if unknown := sorted(set(asked.bug) - {each.name for each in BUGS}):
         raise CannotRunError(f"no planted bug is called {unknown[0]!r}")
     bugs = [each for each in BUGS if not asked.bug or each.name in asked.bug]
-    count = asked.seeds or (SEEDS_QUICK if options.quick else SEEDS)
-    search(bugs, range(options.seed, options.seed + count), asked.length, asked.jobs, options)
-    return options.figures
+    return search(bugs, asked.length, asked.seeds or SEEDS, options)
 
 
-def search(
-    bugs: Sequence[Bug], seeds: Sequence[int], length_s: float, jobs: int | None, options: Options
-) -> list[Showing]:
-    """Look for bugs and put down figures and table; return what was found, in the order of the bugs."""
+def search(bugs: Sequence[Bug], length_s: float, count: int, options: Options) -> Figures:
+    """Look for bugs, each in at most so many stories of this length, and put down figures and table.
+
+    A quick run tells each only the story that is known to show it; of a bug without one it tells none.
+    """
     found: dict[str, Showing] = {}
-    for each in shown(bugs, seeds, length_s, jobs or os.cpu_count() or 1):
-        found[each.bug] = each
-        if each.seed and getattr(options.asked, "renew", False):
-            renew(each, length_s)
-        options.progress(_line(each))
-    listed = [found[each.name] for each in bugs]
+    jobs = options.asked.jobs or os.cpu_count() or 1
+    for some, seeds, long_s in _known(bugs) if options.quick else [(bugs, _seeds(options, count), length_s)]:
+        for each in shown(some, seeds, long_s, jobs):
+            found[each.bug] = each
+            if each.seed and getattr(options.asked, "renew", False):
+                renew(each, long_s)
+            options.progress(_line(each))
+    listed = [found[each.name] for each in bugs if each.name in found]
     figures = options.figures
-    figures.put("planted", len(bugs))
+    figures.put("planted", len(listed))
     figures.put("planted_unseen", sum(not each.seed for each in listed), exactly(0))
     figures.put("planted_seeds_max", max((each.tried for each in listed if each.seed), default=None))
     figures.parts["planted"] = [each._asdict() for each in listed]
     print("\n".join(_line(each) for each in listed))
-    return listed
+    return figures
+
+
+def _seeds(options: Options, count: int) -> Sequence[int]:
+    return range(options.seed, options.seed + count)
+
+
+def _known(bugs: Sequence[Bug]) -> list[tuple[list[Bug], Sequence[int], float]]:
+    """Bugs by the story that is known to show them."""
+    known, groups = known_seeds(), dict[tuple[int, float], list[Bug]]()
+    for each in bugs:
+        if each.name in known:
+            groups.setdefault(known[each.name], []).append(each)
+    return [(some, [seed], length_s) for (seed, length_s), some in sorted(groups.items())]
 
 
 def renew(found: Showing, length_s: float) -> None:

@@ -48,7 +48,7 @@ def run(options: Options) -> Figures:
     if options.wants("speed"):
         _speed(options)
     if options.wants("planted"):
-        _planted(options)
+        planted.search(BUGS, planted.LENGTH_S, planted.SEEDS, options)
     return options.figures
 
 
@@ -94,12 +94,6 @@ def _figures(tally: Tally, options: Options) -> None:
     figures.parts["holes"] = tally.holes()
     figures.parts["violations"] = dict(Counter(name for each in tally.failures for name in each.broken))
     figures.parts["unsound"] = [each.seed for each in tally.failures]
-
-
-def _planted(options: Options) -> None:
-    count = planted.SEEDS_QUICK if options.quick else planted.SEEDS
-    seeds = range(options.seed, options.seed + count)
-    planted.search(BUGS, seeds, planted.LENGTH_S, options.asked.jobs, options)
 
 
 def _speed(options: Options) -> None:
