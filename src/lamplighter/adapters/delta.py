@@ -229,9 +229,25 @@ def _runs(old: tuple[Any, ...], new: tuple[Any, ...]) -> list[Any]:
     """Return how `new` is made of elements of `old`, by identity; nothing if none of them is."""
     if _has_id(new[0]):
         return []
+    if followed := _followed(old, new):
+        return followed
     places = {id(each): place for place, each in enumerate(old)}
     runs = _joined([places.get(id(each)) for each in new], new)
     return runs if sum(len(each) > 1 for each in runs) else []
+
+
+def _followed(old: tuple[Any, ...], new: tuple[Any, ...]) -> list[Any]:
+    """Return the runs of `new` if it is `old` less a few at either end, and some more; else nothing."""
+    begin = 0 if old[0] is new[0] else 1
+    kept = 0
+    for was, now in zip(old[begin:], new, strict=False):
+        if was is not now:
+            break
+        kept += 1
+    more, left = new[kept:], {*map(id, old[begin + kept :])}
+    if not kept or any(id(each) in left for each in more):
+        return []
+    return [[begin, begin + kept], [list(more)]] if more else [[begin, begin + kept]]
 
 
 def _joined(places: list[int | None], new: tuple[Any, ...]) -> list[Any]:

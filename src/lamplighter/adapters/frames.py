@@ -6,6 +6,7 @@ dictionary, since passes resemble each other. `FrameWriter` and `FrameReader` wa
 
 import zlib
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -29,24 +30,48 @@ class FrameWriter:
         self._last: tuple[Value, bytes] | None = None
         self._next: tuple[Value, bytes] | None = None
 
-    def frame(self, value: Value, *, whole: bool) -> bytes:
-        """Return the frame of the next value; empty if it equals the one before."""
+    def frame(self, value: Value, *, whole: bool, deflater: "Deflater") -> Future[bytes]:
+        """Return the frame of the next value, which may take a while; empty if it equals the one before."""
         if whole or self._last is None:
             raw = encode(value)
             self._next = (value, b"")
-            return deflated(raw)
+            return deflater.deflate(raw)
         before, dictionary = self._last
         operation = delta(before, value)
         if operation is NOTHING:
             self._next = self._last
-            return b""
+            return _done(b"")
         raw = encode(operation)
         self._next = (value, raw)
-        return deflated(raw, dictionary)
+        return deflater.deflate(raw, dictionary)
 
     def keep(self) -> None:
         """Take the last frame for written; the next one follows on it."""
         self._last = self._next
+
+
+class Deflater:
+    """Compresses frames: large ones in a thread of its own, for zlib lets others run meanwhile."""
+
+    def __init__(self) -> None:
+        """Start nothing yet."""
+        self._thread = ThreadPoolExecutor(1, "deflate")
+
+    def deflate(self, raw: bytes, dictionary: bytes = b"") -> Future[bytes]:
+        """Compress `raw`, or begin to."""
+        if len(raw) >= LARGE_BYTES:
+            return self._thread.submit(deflated, raw, dictionary)
+        return _done(deflated(raw, dictionary))
+
+    def close(self) -> None:
+        """End the thread."""
+        self._thread.shutdown()
+
+
+def _done(frame: bytes) -> Future[bytes]:
+    future = Future[bytes]()
+    future.set_result(frame)
+    return future
 
 
 class FrameReader(Generic[V]):

@@ -18,7 +18,7 @@ import msgspec
 
 from lamplighter import __version__
 from lamplighter.adapters.database import Database
-from lamplighter.adapters.frames import FrameReader, FrameWriter, deflated, inflated
+from lamplighter.adapters.frames import Deflater, FrameReader, FrameWriter, deflated, inflated
 from lamplighter.model.errors import EnvironmentFault, HeldError
 from lamplighter.model.history import History
 from lamplighter.model.passes import Inputs, Result
@@ -94,6 +94,7 @@ class SqliteRecordings:
         self._limits, self._version = limits or Limits(), version
         self._database = Database(path, SCHEMA, read_only=read_only)
         self._writers = (FrameWriter(), FrameWriter(), FrameWriter())
+        self._deflater = Deflater()
         self._in_group = 0
         self._group_bytes = 0
         self._whole_bytes = 0
@@ -102,6 +103,7 @@ class SqliteRecordings:
 
     def close(self) -> None:
         """Close the file."""
+        self._deflater.close()
         self._database.close()
 
     def write(self, inputs: Inputs, result: Result, *, before: History, after: History) -> int:
@@ -229,11 +231,12 @@ class SqliteRecordings:
     def _write(self, inputs: Inputs, result: Result, before: History, after: History) -> int:
         whole = self._whole or self._group_is_full()
         number = self._number + 1
-        frames = [
-            writer.frame(value, whole=whole)
+        begun = [
+            writer.frame(value, whole=whole, deflater=self._deflater)
             for writer, value in zip(self._writers, (inputs, result, after), strict=True)
         ]
         start = deflated(encode(before)) if whole else b""
+        frames = [each.result() for each in begun]
         size = len(start) + sum(map(len, frames))
         with self._database.transaction(durable=_matters(inputs, result), size_bytes=size) as connection:
             if whole:

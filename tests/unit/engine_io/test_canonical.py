@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from lamplighter.adapters.delta import NOTHING, apply, delta
 from lamplighter.engine.canonical import canonical, canonical_facts, canonical_history
-from lamplighter.model.changes import changed_places
+from lamplighter.model.changes import LARGE, changed_places, columns
 from lamplighter.model.facts import Exit, Facts, Load, Phase, Replica
 from lamplighter.model.history import History, Sample, WorkloadHistory
 from lamplighter.model.value import encode
@@ -68,6 +68,14 @@ def test_only_what_changed_is_another_object() -> None:
     made = canonical_facts(changed, last)
     assert [0] == changed_places(last.replicas, made.replicas)
     assert ["w3"] == [name for name, each in made.loads.items() if each is not last.loads[name]]
+
+
+def test_columns_are_those_of_the_very_tuple() -> None:
+    """A large snapshot's columns are made once, and are never taken for those of an equal one."""
+    one = tuple(map(replica, range(LARGE)))
+    other = tuple(replace(each, in_flight=-1) for each in one)
+    assert columns(one)["id"] is columns(one)["id"]
+    assert ([-1] * LARGE, 5) == (columns(other)["in_flight"], columns(one)["in_flight"][5])
 
 
 def test_history_keeps_what_a_pass_left_alone() -> None:
