@@ -242,7 +242,7 @@ class Database:
             if not self._starved:
                 self._reserve_bytes = min(2 * self._reserve_bytes, RESERVE_BYTES_MAX)
             self._starved = self._failed = True
-            if code != sqlite3.SQLITE_FULL:
+            if code != sqlite3.SQLITE_FULL and _has_room(self.path.parent):
                 return HeldError(
                     f"{self.path.name} cannot be written or read: {error}",
                     code="disk-error",
@@ -305,6 +305,15 @@ def _probe(path: Path, size: int) -> None:
         os.posix_fallocate(handle, 0, size)
     finally:
         os.close(handle)
+
+
+def _has_room(folder: Path) -> bool:
+    """Whether the disk is not full; SQLite says so of its database alone, not of what stands beside it."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return True
+    return disk.f_bavail * disk.f_frsize >= FLOOR_BYTES
 
 
 def _code(error: Exception) -> int:

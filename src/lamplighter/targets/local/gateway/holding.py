@@ -19,6 +19,9 @@ _FILTER = "envoy.filters.http.ext_authz"
 _TYPES = "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3"
 _CLUSTER = "lamp.activator"  # a name that no service can have
 _UNLIMITED = 1_000_000
+# Half as many again as may wait: so many hear from the activator why they may not. Of a larger crowd the
+# gateway itself refuses the rest, at once and without a file opened for each.
+_ASKED_MAX = 1_500
 _MARGIN_S = 5.0
 _CONNECT_TIMEOUT_S = 0.5
 # An activator that is lost is asked again: at first after 10 ms, then after twice as long each time, at
@@ -67,18 +70,21 @@ def holding(backend: Backend) -> Json:
     }
 
 
-def activator() -> Json:
-    """Where the activator is asked: a socket beside the gateway's files."""
+def activator(services: int) -> Json:
+    """Where the activator is asked: a socket beside the gateway's files.
+
+    Args:
+        services: how many may be held.
+    """
     address = {"pipe": {"path": f"./{ACTIVATOR_SOCKET}"}}
-    unlimited = dict.fromkeys(
-        ("max_connections", "max_pending_requests", "max_requests", "max_retries"), _UNLIMITED
-    )
+    names = ("max_connections", "max_pending_requests", "max_requests")
+    limits = {**dict.fromkeys(names, services * _ASKED_MAX), "max_retries": _UNLIMITED}
     return {
         "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
         "name": _CLUSTER,
         "type": "STATIC",
         "connect_timeout": f"{_CONNECT_TIMEOUT_S:.3f}s",
-        "circuit_breakers": {"thresholds": [unlimited]},
+        "circuit_breakers": {"thresholds": [limits]},
         "load_assignment": {
             "cluster_name": _CLUSTER,
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],

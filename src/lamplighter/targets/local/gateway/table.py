@@ -137,6 +137,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         internal_port: on 127.0.0.1, where every backend answers under `/<name>/`; None: not at all.
         backends: the services.
         routes: what the public port serves of them.
+        connections_max: clients that may be connected at one time; more are turned away unheard.
     """
 
     host: str = "127.0.0.1"
@@ -144,6 +145,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     internal_port: int | None = None
     backends: tuple[Backend, ...] = ()
     routes: tuple[Route, ...] = ()
+    connections_max: int = 50_000
 
     def __post_init__(self) -> None:
         names = [backend.name for backend in self.backends]

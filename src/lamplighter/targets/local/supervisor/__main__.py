@@ -23,7 +23,7 @@ from lamplighter.targets.local.supervisor.server import SOCKET, bind, serve
 from lamplighter.targets.local.supervisor.state import NewerStateError, StateFile
 
 ANOTHER_IS_THERE, NOT_WRITABLE, NEWER = 3, 4, 5
-_FILES_MAX = 65_536
+_FILES_MAX = 1 << 17
 _LOOK_S = 2.0
 
 

@@ -206,8 +206,9 @@ def _reaped_status(pidfd: int) -> int | None:
 
 
 def _zombie_status(pid: int) -> int | None:
+    """Return the status of one that has ended and is there still: to be reaped, or just being reaped."""
     fields = _stat(pid)
-    return int(fields[_EXIT_CODE]) if fields is not None and fields[_STATE] == "Z" else None
+    return int(fields[_EXIT_CODE]) if fields is not None and fields[_STATE] in "ZX" else None
 
 
 def _read(path: str) -> bytes:

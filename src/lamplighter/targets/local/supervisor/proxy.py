@@ -1,6 +1,7 @@
 """The gateway's process: started, adopted, started again on the same port when it ends, shown its table."""
 
 import asyncio
+import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,8 @@ STEADY_S = 1.0
 """A gateway that has run for this long had come up: the next start gets the shortest back-off again."""
 MISSING_LOOKS = 3
 """Looks in a row that must find its files missing; a start takes less than that to make its socket."""
+FILES_SPARE = 2000
+"""Of the files that the gateway may open: for its own, and for asking the activator."""
 _STOP_S = 3.0
 _LAST_WORDS_BYTES = 2048
 _IN_FLIGHT_DEADLINE_S = 1.0
@@ -83,7 +86,7 @@ class Gateway:
         Raises:
             OSError: its files cannot be written; it goes on with what it has.
         """
-        self._table = table
+        self._table = table = _affordable(table)
         files = render(table)
         self._bootstrap = files.pop(BOOTSTRAP)
         write(self._folder, files)
@@ -229,6 +232,18 @@ def _in_flight(folder: Path) -> dict[str, int] | None:
         return None
     services = reading.services.values()
     return {each.id: each.in_flight for service in services for each in service.endpoints.values()}
+
+
+def _affordable(table: Table) -> Table:
+    """Bound the clients so that each can have a file for itself and one for a replica, with some to spare.
+
+    A gateway without a file to open takes no connection at all any more, not even to be asked if it lives.
+    """
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return table
+    most = min(table.connections_max, max(files - FILES_SPARE, files // 2) // 2)
+    return msgspec.structs.replace(table, connections_max=most)
 
 
 def _end(log: Path) -> str:
