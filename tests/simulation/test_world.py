@@ -4,6 +4,7 @@ import asyncio
 
 from msgspec.structs import replace
 
+from lamplighter.controllers.scaling import HOLD_S_MAX
 from lamplighter.model.actions import Action, Configure, Outcome, Replace, Scale, Shift
 from lamplighter.model.facts import HEALTH, PROCESSES, Facts, Phase
 from lamplighter.model.history import History
@@ -28,7 +29,7 @@ from lamplighter.targets.simulated.apps import flow
 from lamplighter.targets.simulated.journal import Applied, Ended, Event
 from lamplighter.testing.builders import system
 from lamplighter.testing.rest import beyond_help
-from lamplighter.testing.story import Story
+from lamplighter.testing.story import SETTLING_S, Story
 from lamplighter.testing.witness import Witness
 
 CALM = App(
@@ -271,3 +272,21 @@ def test_bad_first_release_is_left_to_people() -> None:
     world.start("search-1", "search", "r1", "a-1")
     world.advance(5.0)
     assert frozenset() == beyond_help(witness, story)
+
+
+def test_calm_ends_bursts_for_good() -> None:
+    """Once it is calm nobody asks for more than the load says: numbers can come to rest."""
+    demand = Demand(points=((0.0, 40.0),), noise=0.0, burst_every_s=10.0, burst_for_s=5.0)
+    world, _ = made(app=replace(CALM, demand=demand))
+    events = happened(world)
+    world.advance(200.0)
+    rough = len(events)
+    world.calm()
+    world.advance(400.0)
+    assert (True, 1, {}) == (rough > 5, len(events) - rough, world.traffic.bursting)
+
+
+def test_stories_wait_for_as_long_as_a_number_may_be_held() -> None:
+    """A number that came back right before it was calm has time to go down again, step by step."""
+    steps_s, calm_window_s = 8 * 16.0, 120.0 * 7 / 6
+    assert SETTLING_S >= HOLD_S_MAX + steps_s + calm_window_s

@@ -61,6 +61,7 @@ class World:
         self.forgot_at: Instant = -1.0
         self.gateway_forgot_at: Instant = -1.0
         self.dismantling = False
+        self._calm = False
         self.listeners: list[Callable[[Event], None]] = []
         ground = Ground(self.chance, dict(apps or {}), self.ailments, self.bodies, self.shares)
         self.traffic = Traffic(ground)
@@ -91,7 +92,8 @@ class World:
         self._agenda.at(when, happen, fault=fault)
 
     def calm(self) -> None:
-        """End all faults. What is already broken stays so: hung replicas hang, ended ones are gone."""
+        """End all faults, and bursts for good. What is broken stays so: what hangs, hangs."""
+        self._calm = True
         self._agenda.drop_faults()
         self.faults = Faults()
         self.silences.end_all()
@@ -279,6 +281,8 @@ class World:
             self.at(begins, lambda: self._burst(workload, demand.burst_for_s))
 
     def _burst(self, workload: str, for_s: float) -> None:
+        if self._calm:
+            return
         self.note(Mishap(self.now, workload, f"a burst of requests for {for_s:g} s"))
         self.surge(workload, for_s, self.traffic.app(workload).demand.burst_times)
         self.at(self.now + for_s, lambda: self._await_burst(workload))
