@@ -148,6 +148,17 @@ def _is(marks: dict[str, str], workload: str) -> bool:
     return marks.get("LAMP_WORKLOAD") == workload
 
 
+@pytest.mark.heavy
+def test_an_app_that_binds_after_twenty_seconds(tmp_path: Path) -> None:
+    """Within its start timeout it is waited for: started once, not replaced, then it serves."""
+    with odd_rig(tmp_path, spec({"late": "late 20"}, start="60s")) as rig:
+        rig.up("--wait", "100", KEY=SECRET)
+        with urllib.request.urlopen(f"http://127.0.0.1:{rig.port}/late", timeout=10) as answer:
+            assert 200 == answer.status
+        assert ["late-1"] == sorted(rig.ready())
+        assert 0 == rig.lamp("down").code
+
+
 NEVER = {
     "later": "late 60",
     "elsewhere": "elsewhere",

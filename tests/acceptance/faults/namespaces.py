@@ -101,8 +101,31 @@ def few_files(folder: Path) -> None:
             rig.kill_all()
 
 
+def slept(folder: Path) -> None:
+    """Where CLOCK_BOOTTIME is a day ahead of CLOCK_MONOTONIC: a dead one is replaced all the same."""
+    assert time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic() > 80_000
+    with rigged(folder) as rig:
+        until(rig.whole, "two serve")
+        found = rig.seen()
+        ages_s = [found.at - each.started_at for each in found.replicas]
+        assert all(-1 < each < 120 for each in ages_s), ages_s
+        first, _ = sorted(rig.replicas())
+        with traffic(rig) as sent:
+            kill(rig.pid(first))
+            until(lambda: rig.whole(first), "the dead is replaced")
+            old = rig.supervisor()
+            kill(old)
+            until(lambda: rig.supervisor() not in (0, old), "a successor")
+            until(rig.whole, "two serve still")
+        assert {"ok"} == set(sent.fates()), sent.fates()
+        assert 0 == rig.lamp("replay").code
+
+
 def main(story: str, folder: Path) -> None:
     """Tell one story."""
+    if story == "slept":
+        slept(folder)
+        return
     loopback(up=True)
     {"reused_pid": reused_pid, "no_network": no_network, "few_files": few_files}[story](folder)
 

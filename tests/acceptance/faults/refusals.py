@@ -1,7 +1,8 @@
 """A kernel that answers a process with an error of our choice, as a disk that breaks does: no root, no disk.
 
-Seccomp hands the system calls that write and sync to a listener (seccomp_unotify(2)), which lets them go on
-or answers them with an error. The filter is that of one thread of ours and of all that it starts.
+Seccomp hands some system calls (those that write, those that start processes) to a listener, which lets them
+go on or answers them with an error (seccomp_unotify(2)). The filter is that of one thread of ours and of all
+that it starts.
 """
 
 import ctypes
@@ -22,6 +23,8 @@ import pytest
 
 WRITES = {"x86_64": (18, 74, 75), "aarch64": (68, 82, 83)}
 """pwrite64, fsync and fdatasync: with these a store is written."""
+FORKS = {"x86_64": (56, 57, 58, 435), "aarch64": (220, 435)}
+"""clone, fork, vfork and clone3: with these a process is started."""
 _SECCOMP = {"x86_64": 317, "aarch64": 277}
 _NO_NEW_PRIVILEGES, _SET_FILTER, _NEW_LISTENER = 38, 1, 8
 _LOAD, _IF_EQUAL, _RETURN = 0x20, 0x15, 0x06
@@ -33,11 +36,11 @@ T = TypeVar("T")
 
 
 class Refusals:
-    """What a thread and its children are answered when they write."""
+    """What a thread and its children are answered when they make certain system calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, numbers: tuple[int, ...]) -> None:
         self._inside = ThreadPoolExecutor(1)
-        self._listener = self._inside.submit(_filtered).result()
+        self._listener = self._inside.submit(_filtered, numbers).result()
         self._ended = threading.Event()
         self._refused: tuple[int, int] | None = None
         self.count = 0
@@ -50,7 +53,7 @@ class Refusals:
 
     @contextmanager
     def of(self, pid: int, error: int) -> Iterator[None]:
-        """Answer every write of one process with an error while the body runs."""
+        """Answer every such call of one process with an error while the body runs."""
         self._refused = pid, error
         try:
             yield
@@ -82,12 +85,12 @@ class Refusals:
 
 
 @contextmanager
-def refusals() -> Iterator[Refusals]:
-    """Give the means to refuse writes; skip the test where the kernel has none."""
-    if platform.machine() not in WRITES:
+def refusals(calls: dict[str, tuple[int, ...]]) -> Iterator[Refusals]:
+    """Give the means to refuse some system calls; skip the test where the kernel has none."""
+    if platform.machine() not in calls:
         pytest.skip(f"the numbers of {platform.machine()}'s system calls are not known here")
     try:
-        made = Refusals()
+        made = Refusals(calls[platform.machine()])
     except OSError as error:
         pytest.skip(f"no seccomp listener here: {error}")
     try:
@@ -96,10 +99,8 @@ def refusals() -> Iterator[Refusals]:
         made.end()
 
 
-def _filtered() -> int:
+def _filtered(numbers: tuple[int, ...]) -> int:
     """Put the filter on this thread and return its listener."""
-    machine = platform.machine()
-    numbers = WRITES[machine]
     steps = [(_LOAD, 0, 0, 0)]
     steps += [(_IF_EQUAL, len(numbers) - place, 0, number) for place, number in enumerate(numbers)]
     steps += [(_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _NOTIFY)]
@@ -107,7 +108,7 @@ def _filtered() -> int:
     program = struct.pack("HxxxxxxQ", len(steps), ctypes.addressof(code))
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
-    listener = int(libc.syscall(_SECCOMP[machine], _SET_FILTER, _NEW_LISTENER, program))
+    listener = int(libc.syscall(_SECCOMP[platform.machine()], _SET_FILTER, _NEW_LISTENER, program))
     if listener < 0:
         raise OSError(ctypes.get_errno(), errno.errorcode.get(ctypes.get_errno(), "?"))
     return listener

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.acceptance.faults.refusals import Refusals, refusals
+from tests.acceptance.faults.refusals import WRITES, Refusals, refusals
 from tests.acceptance.faults.rig import Rig, kill, rigged, traffic, until
 from tests.acceptance.small_disk import on_a_small_disk
 
@@ -60,7 +60,7 @@ def test_the_gateway_cannot_be_told(rig: Rig) -> None:
 @pytest.fixture
 def refused(tmp_path: Path) -> Iterator[tuple[Rig, Refusals]]:
     """A system that is up, whose processes can be refused to write."""
-    with refusals() as disk, rigged(tmp_path, inside=disk.inside) as rig:
+    with refusals(WRITES) as disk, rigged(tmp_path, inside=disk.inside) as rig:
         yield rig, disk
 
 

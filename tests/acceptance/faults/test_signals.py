@@ -34,13 +34,14 @@ def test_the_dead_are_replaced_while_health_is_silent(rig: Rig) -> None:
     until(rig.whole, "its counters are read again")
 
 
-def test_everything_sleeps(rig: Rig) -> None:
+@pytest.mark.parametrize("asleep_s", [8, pytest.param(30, marks=pytest.mark.heavy)])
+def test_everything_sleeps(rig: Rig, asleep_s: float) -> None:
     """As when a lid is closed: nothing is done about what was only asleep, and requests are answered."""
     before, pids = rig.running(), [rig.maintainer(), rig.supervisor(), rig.gateway()]
     everyone = [*pids, *before.values()]
     for pid in everyone:
         send(pid, signal.SIGSTOP)
-    time.sleep(8)
+    time.sleep(asleep_s)
     for pid in everyone:
         send(pid, signal.SIGCONT)
     with traffic(rig) as sent:
