@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from lamplighter.controllers import contracts
 from lamplighter.controllers.kinds import finding
+from lamplighter.controllers.numbers import at_once
 from lamplighter.controllers.repair import successors
 from lamplighter.controllers.survey import Survey
 from lamplighter.model.actions import Scale
@@ -29,7 +30,8 @@ def housekeeping(system: System, survey: Survey, history: History) -> Verdict:
 
     1. An ended replica that was replaced, drained or is not wanted: its record goes after a minute,
        or earlier if there are more than a few.
-    2. More of a release live than is settled (an answer was lost): the least busy are drained.
+    2. More of a release live than is settled (an answer was lost): the least busy are drained, no more
+       at once than may be at risk.
     3. A replica drains for longer than it may: a finding.
     4. A replica of a workload that this system never had: a finding, and it is left alone.
     """
@@ -45,7 +47,7 @@ def housekeeping(system: System, survey: Survey, history: History) -> Verdict:
     for name, memory in survey.among(history.workloads):
         findings.extend(_overdue(survey, name, memory))
         if (service := system.services.get(name)) and history.stopping is None:
-            proposals.extend(_too_many(survey, service, memory))
+            proposals.extend(_too_many(system, survey, service, memory))
     return Verdict(findings=tuple(findings), proposals=tuple(proposals))
 
 
@@ -67,8 +69,11 @@ def _forgettable(survey: Survey, history: History) -> Iterator[str]:
                 yield each.id
 
 
-def _too_many(survey: Survey, service: Service, memory: WorkloadHistory) -> Iterator[Proposal]:
-    name = service.name
+def _too_many(
+    system: System, survey: Survey, service: Service, memory: WorkloadHistory
+) -> Iterator[Proposal]:
+    """Drain what is too many: no more at once than may be at risk, none that others cannot replace."""
+    name, most = service.name, at_once(system, survey.carrying(service.name))
     if name in survey.motion.busy:
         return
     for release, wanted in sorted(memory.wanted.items()):
@@ -76,12 +81,13 @@ def _too_many(survey: Survey, service: Service, memory: WorkloadHistory) -> Iter
         spares = successors(memory, survey, name, release)
         excess = len(there) - wanted - len(spares)
         stops = (
-            contracts.victims((each for each in there if each.id not in spares), excess) if excess > 0 else ()
+            contracts.victims((each for each in there if each.id not in spares), min(excess, most))
+            if excess > 0
+            else ()
         )
-        if stops and wanted:
-            scale = Scale(
-                workload=name, release=release, replicas=wanted, stops=stops, drain_s=service.drain_s
-            )
+        if stops and wanted and contracts.spared(there, stops, wanted):
+            left = wanted + excess - len(stops)
+            scale = Scale(workload=name, release=release, replicas=left, stops=stops, drain_s=service.drain_s)
             why = contracts.Why(
                 controller="housekeeping",
                 priority=Priority.SAVING,

@@ -67,7 +67,7 @@ def scaling(system: System, survey: Survey, history: History) -> Verdict:
             total, because = _followed(survey, service, memory, wants)
         if total < memory.capacity:
             total = max(total, memory.capacity - at_once(system, memory.capacity))
-            proposals.extend(_down(survey, service, memory, total, because))
+            proposals.extend(_down(system, survey, service, memory, (total, because)))
         elif total > memory.capacity:
             proposals.extend(_up(survey, service, memory, total, because))
     return Verdict(findings=tuple(findings), proposals=tuple(proposals))
@@ -141,10 +141,13 @@ def _up(
 
 
 def _down(
-    survey: Survey, service: Service, memory: WorkloadHistory, total: int, because: str
+    system: System, survey: Survey, service: Service, memory: WorkloadHistory, aim: tuple[int, str]
 ) -> list[Proposal]:
-    """Drain the least busy of the release that has the traffic; nothing while anything else is under way."""
-    name = service.name
+    """Drain the least busy of the release that has the traffic; nothing while anything else is under way.
+
+    Nor while more live than are settled, if both together were more than may be at risk: those go first.
+    """
+    name, (total, because) = service.name, aim
     move = numbers(memory, service, survey, total)
     proposals = []
     for release, to in sorted(move.wanted.items()):
@@ -155,6 +158,8 @@ def _down(
         ready = survey.ready(name, release)
         left = sum(each.ready is True and each.id not in stops for each in there)
         if len(there) - len(stops) != to or left < to:
+            continue
+        if total and len(stops) > at_once(system, survey.carrying(name)):
             continue
         needs = (Ready(workload=name, release=release, at_least=ready),)
         proposal = contracts.shrink(

@@ -245,3 +245,18 @@ def test_next_replicas_are_drained_only_once_the_rest_shows_how_it_fares() -> No
         sum(len(each.chosen.action.stops) for each in here.did(Scale)),
         all(later - first >= 6 for first, later in pairwise(instants)),
     )
+
+
+def test_what_is_too_many_goes_before_the_number_is_lowered() -> None:
+    """One more lives than is settled, one less is needed: both at once are more than may be at risk."""
+    half = system(service(replicas=Range(min=1, max=8)), guards=Guards(at_risk=0.5, approve_above=1.0))
+    here = World(half)
+    here.load(12)
+    here.settle(seconds=90)
+    here.refuses = lambda action: "not now" if isinstance(action, Scale) else ""
+    here.load(1)
+    here.run(150)
+    here.replicas["web-9"] = replace(here.replicas["web-1"], id="web-9")
+    here.refuses = lambda _action: ""
+    here.run(200)
+    assert 1 == len(here.live())
