@@ -75,8 +75,8 @@ CONTROLLER_BUGS = (
         ),
         (
             "controllers.contracts",
-            "                *(Ready(workload=workload, release=each, at_least=1) for each in gaining),\n",
-            "",
+            "at_least=max(1, survey.ready(workload, each)))",
+            "at_least=0)",
         ),
     ),
     bug(
