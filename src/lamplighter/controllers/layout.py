@@ -4,6 +4,7 @@ Where a pass lists the same replicas in the same places, who belongs where need 
 Knows nothing of how they stand.
 """
 
+from collections.abc import Iterator, KeysView, Mapping
 from functools import cached_property
 from operator import attrgetter
 
@@ -11,6 +12,9 @@ from lamplighter.model.changes import at, changed_places, columns
 from lamplighter.model.facts import Replica
 
 Replicas = tuple[Replica, ...]
+
+RENEWED_PARTS = 8
+"""Up to this part of a mapping is kept beside it before it is copied."""
 
 
 class Layout:
@@ -35,7 +39,7 @@ class Layout:
         self.places = places
 
     @cached_property
-    def by_id(self) -> dict[str, Replica]:
+    def by_id(self) -> Mapping[str, Replica]:
         """Every replica by its id."""
         return dict(zip(map(attrgetter("id"), self.replicas), self.replicas, strict=True))
 
@@ -48,8 +52,41 @@ class Layout:
         """Return the layout of the next snapshot, which differs at `changed`, but not in who is there."""
         layout = Layout(replicas, self.places)
         if "by_id" in self.__dict__ and len(changed) * 4 < len(replicas):
-            layout.by_id = {**self.by_id, **{replicas[each].id: replicas[each] for each in changed}}
+            newer = {replicas[each].id: replicas[each] for each in changed}
+            layout.by_id = _renewed(self.by_id, newer)
         return layout
+
+
+class _Renewed(Mapping[str, Replica]):
+    """Replicas by their ids, some of them newer than what stands in the mapping that all were in."""
+
+    def __init__(self, base: Mapping[str, Replica], newer: dict[str, Replica]) -> None:
+        self.base, self.newer = base, newer
+
+    def __getitem__(self, name: str) -> Replica:
+        found = self.newer.get(name)
+        return self.base[name] if found is None else found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.base
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.base)
+
+    def __len__(self) -> int:
+        return len(self.base)
+
+    def keys(self) -> KeysView[str]:
+        return self.base.keys()
+
+
+def _renewed(known: Mapping[str, Replica], newer: dict[str, Replica]) -> Mapping[str, Replica]:
+    """Return a mapping with some newer values; copied whole only now and then, or if it is small."""
+    base, before = (known.base, known.newer) if isinstance(known, _Renewed) else (known, {})
+    newer = {**before, **newer}
+    if len(newer) * RENEWED_PARTS < len(base):
+        return _Renewed(base, newer)
+    return {**base, **newer}
 
 
 def laid_out(replicas: Replicas) -> Layout:
