@@ -64,7 +64,7 @@ def rollout(system: System, survey: Survey, history: History) -> Verdict:
         if missing := lacking(system, survey, service, history):
             findings.append(_waits_for(name, missing))
             continue
-        move = numbers(memory, service, survey, memory.capacity)
+        move = numbers(memory, service, survey, max(memory.capacity, service.replicas.min))
         if move.no_room and active(memory):
             findings.append(_no_room(service))
         why = replace(_why(memory), ordered_by="")

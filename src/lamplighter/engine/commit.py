@@ -43,13 +43,13 @@ def commit(
             result = "undone" if decision.chosen.controller == "undo" else "superseded"
             closed.append(ended(pending.pop(each), result, now, f"by {decision.id}"))
         name = workload_of(decision.chosen.action)
-        memory = workloads.get(name)
+        memory, first = workloads.get(name), history.workloads.get(name)
         pending[decision.id] = Pending(
             decision=decision,
             since=now,
             tried_at=now,
             before=_before(decision, memory),
-            capacity_before=-1 if memory is None or decision.chosen.capacity is None else memory.capacity,
+            capacity_before=-1 if first is None or decision.chosen.capacity is None else first.capacity,
         )
         acted.append(_acted(decision, now))
         if memory is None:

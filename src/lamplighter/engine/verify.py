@@ -88,7 +88,8 @@ def verify(history: History, survey: Survey) -> Verified:
     3. Its deadline has passed and its postcondition cannot be told: it goes on, and a finding says so.
     4. It can never hold, since the replica that it waits for came and ended: failed at once.
     5. Its deadline has passed and it is known not to hold: undone where that is possible, else failed.
-    6. The facts were read before the last answer on its workload: nothing can be told by them.
+    6. It promises nothing that could be looked at: done once it was answered, and failed if it never was.
+    7. The facts were read before the last answer on its workload: nothing can be told by them.
     """
     closed: list[Closed] = []
     retries: list[str] = []
@@ -124,7 +125,9 @@ def _judged(pending: Pending, survey: Survey) -> str:
     contract, now = pending.decision.chosen.contract, survey.now
     if workload_of(pending.decision.chosen.action) in survey.behind:
         return ""
-    told = pending.state == "applied" or (pending.outcome is not None and contract.expects)
+    promised = bool(contract.expects)
+    tried = pending.state == "applied" or pending.outcome is not None
+    told = tried if promised else not pending.unanswered
     if told and all_hold(contract.expects, survey) is True:
         return "verified"
     if any(_hopeless(each, pending, survey) for each in contract.expects):
@@ -136,7 +139,7 @@ def _judged(pending: Pending, survey: Survey) -> str:
         return "retry" if pending.attempts < ATTEMPTS_MAX else "given-up"
     if now - pending.since <= contract.deadline_s:
         return ""
-    return "failed" if all_hold(contract.expects, survey) is False else "unknown"
+    return "failed" if not promised or all_hold(contract.expects, survey) is False else "unknown"
 
 
 def _unwanted(pending: Pending, history: History) -> bool:
@@ -172,7 +175,7 @@ def undoing(pending: Pending, survey: Survey) -> Proposal | None:
         idle = [each for each in survey.staying(undo.workload, undo.release) if each.ready is False]
         excess = survey.count(undo.workload, undo.release) - undo.replicas
         undo = replace(undo, stops=contracts.victims(idle, max(0, excess)))
-        capacity = undo.replicas if chosen.capacity is not None else None
+        capacity = _total_before(pending, undo)
     elif isinstance(undo, Shift) and not _possible(undo, survey):
         return None
     if undo is None:
@@ -193,6 +196,14 @@ def undoing(pending: Pending, survey: Survey) -> Proposal | None:
         destructive=isinstance(undo, Scale),
     )
     return contracts.propose(why, chosen.subject, undo, contract)
+
+
+def _total_before(pending: Pending, undo: Scale) -> int | None:
+    """Return the workload's total once a number is undone: as it was, and what serves beyond its number."""
+    total = pending.decision.chosen.capacity
+    if total is None or pending.capacity_before < 0:
+        return None
+    return min(total, pending.capacity_before + max(0, undo.replicas - pending.before))
 
 
 def ended(pending: Pending, result: str, now: Instant, detail: str = "") -> Closed:

@@ -16,10 +16,12 @@ from lamplighter.engine.revalidate import revalidate
 from lamplighter.engine.samples import sampled
 from lamplighter.engine.settle import carried, settle
 from lamplighter.engine.step import step
+from lamplighter.engine.verify import undoing
 from lamplighter.model.actions import (
     Broken,
     Condition,
     Configured,
+    Dismantle,
     Gone,
     Heard,
     Live,
@@ -433,3 +435,32 @@ def test_start_that_had_no_answer_is_not_asked_for_again_once_all_is_ordered_dow
     here.down()
     here.run(200)
     assert (1, 1, True) == (tries, len(here.did(Replace)), here.history.stopped)
+
+
+def test_dismantling_that_was_never_answered_is_not_done() -> None:
+    """Asked for in vain five times it has failed, and is decided anew; only then is all down."""
+    here = World().settle()
+    here.loses = lambda action: isinstance(action, Dismantle)
+    here.down()
+    here.run(120)
+    assert (False, True) == (here.history.stopped, "failed" in closed(here, "dismantle"))
+    here.loses = lambda _action: False
+    here.run(120)
+    assert (True, "") == (here.history.stopped, here.configured)
+
+
+def test_undone_number_of_one_release_leaves_the_total_of_both() -> None:
+    """A candidate's number goes back to what it was, the workload's total to what that was."""
+    settled = Pending(decision=raised("r2", 1, capacity=4), before=0, capacity_before=3)
+    here = World().settle()
+    undo = undoing(settled, Survey(here.facts(), here.now))
+    assert (0, 3) == (undo and undo.action.replicas, undo and undo.capacity)
+
+
+def raised(release: str, replicas: int, capacity: int) -> Decision:
+    """Return a decision of scaling's that raised one release's number, and the total."""
+    why = Why(controller="scaling", priority=Priority.SCALING, because="a test", capacity=capacity)
+    proposal = grow("web", release, (replicas - 1, replicas - 1, replicas), why, Timing())
+    return Decision(
+        id="a-1", at=0.0, subject=proposal.subject, chosen=proposal, state="act", basis="", lost=()
+    )
