@@ -249,7 +249,8 @@ def _waiting(survey: Survey, history: History) -> list[Finding]:
 def progress(memory: WorkloadHistory, service: Service, survey: Survey, history: History) -> WorkloadHistory:
     """Return the workload's memory with its rollout moved on as far as the facts allow.
 
-    1. Processes or health are silent: inconclusive is not failed; a bake starts anew.
+    1. Processes or health are silent: inconclusive is not failed; a bake starts anew, and so does the time
+       for which the candidate may be short of ready replicas.
     2. Another release than the two has all of the traffic and serves, and stable is lost or there is none:
        that one is the stable release. (It was a candidate before this one; or the record of it was lost.)
     3. The candidate fails (see `failure`): the rollout ends, and stable stays or comes back.
@@ -261,7 +262,8 @@ def progress(memory: WorkloadHistory, service: Service, survey: Survey, history:
     if state is None:
         return memory
     if survey.silence(PROCESSES) or survey.silence(HEALTH):
-        return _with(memory, replace(state, step_since=survey.now if state.step_since is not None else None))
+        since = survey.now if state.step_since is not None else None
+        return _with(memory, replace(state, step_since=since, shortfall_since=None))
     alone = _alone(service.name, survey, state.candidate)
     other = alone not in ("", state.candidate, state.stable)
     if other and (not state.stable or lost(memory, survey, service.name, state.stable)):

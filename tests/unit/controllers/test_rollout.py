@@ -9,7 +9,7 @@ from lamplighter.controllers.rollout import scales
 from lamplighter.controllers.survey import Survey
 from lamplighter.model.actions import Configure, Scale, Shift
 from lamplighter.model.decisions import Priority
-from lamplighter.model.facts import HEALTH, TRAFFIC
+from lamplighter.model.facts import HEALTH, PROCESSES, TRAFFIC
 from lamplighter.model.history import History, RolloutState
 from lamplighter.model.system import Guards, Range, RolloutPolicy
 
@@ -160,6 +160,22 @@ def test_silence_of_health_is_not_failure() -> None:
     here.silent.clear()
     here.run(60)
     assert "promoted" == state(here).verdict
+
+
+def test_time_that_nobody_saw_is_no_shortfall() -> None:
+    """Short for a moment, then nothing was known for long: what is short now has been so for no time yet."""
+    here = world()
+    here.up("r2")
+    here.run(8)
+    for each in here.ready("r2"):
+        here.hang(each)
+    here.run(3)
+    here.silence(PROCESSES)
+    here.run(30)
+    here.silent.clear()
+    here.never_ready.clear()
+    here.once()
+    assert "" == state(here).verdict
 
 
 def test_same_candidate_again_changes_nothing() -> None:
