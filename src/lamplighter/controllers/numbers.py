@@ -96,7 +96,8 @@ def exchange(
 
     1. A release that is neither stable nor the candidate still has traffic: it goes to the heir first
        (the stable release; without one, the candidate). Where the heir has some and is lost, and the other
-       serves, that one first takes what the heir has: so all is served while the heir comes back.
+       serves, that one first takes what the heir has: so all is served while the heir comes back. Not one
+       that a person called back.
     2. A rollout is under way: from stable to the candidate, up to the step's share; all of it where
        nothing of stable serves any more.
     3. A rollout whose candidate has all of the traffic keeps it there, until it is promoted or fails.
@@ -108,7 +109,8 @@ def exchange(
     heir = candidate if gone or not memory.stable else memory.stable
     stray = sorted(each for each in shares if each not in (memory.stable, candidate))
     if stray:
-        serves = [each for each in stray if survey.ready(service.name, each)]
+        back = _called_back(memory)
+        serves = [each for each in stray if each != back and survey.ready(service.name, each)]
         if serves and shares.get(heir) and lost(memory, survey, service.name, heir):
             return Exchange(taker=serves[0], giver=heir)
         return Exchange(taker=heir, giver=stray[0])
@@ -116,6 +118,12 @@ def exchange(
         goal = 1.0 if gone and survey.ready(service.name, candidate) else step_share(rollout, service)
         return Exchange(taker=candidate, giver=memory.stable, goal=goal, keep=True)
     return Exchange(taker=candidate if rollout and shares.keys() == {candidate} else heir)
+
+
+def _called_back(memory: WorkloadHistory) -> str:
+    """Return the release that a person called back last, if that is how the last rollout ended."""
+    state = memory.rollout
+    return state.candidate if state is not None and state.verdict == "rolled-back" else ""
 
 
 def numbers(memory: WorkloadHistory, service: Service, survey: Survey, capacity: int) -> Numbers:
@@ -198,14 +206,15 @@ def _counts(move: Exchange, sides: tuple[Side, Side], total: int, room: int, sha
     """Return how many of the taker and of the giver: the taker grows into room, the giver makes room.
 
     The giver never goes below what its traffic now needs, nor down at all while the taker does not
-    carry what it was already given.
+    carry what it was already given, but where nothing of that is there and has no room to come.
     """
     taker, giver = sides
     carried, floor = replicas_for(share, total), replicas_for(1 - share, total)
     need = max(1, carried, replicas_for(move.goal, total))
     up = max(0, carried, min(taker.wanted, need), min(need, room - giver.size))
     if taker.ready < carried:
-        return up, giver.wanted
+        stuck = not move.keep and not taker.there and carried + giver.size > room
+        return up, max(floor, room - carried) if stuck else giver.wanted
     down = max(floor, min(total if move.keep else floor, room - need))
     if down > giver.wanted:
         down = max(giver.wanted, min(down, room - max(up, taker.size)))

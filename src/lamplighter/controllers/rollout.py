@@ -255,7 +255,8 @@ def progress(memory: WorkloadHistory, service: Service, survey: Survey, history:
        that one is the stable release. (It was a candidate before this one; or the record of it was lost.)
     3. The candidate fails (see `failure`): the rollout ends, and stable stays or comes back.
        A first release ends its rollout when it has the traffic.
-    4. The step's share is in force and ready replicas carry it: bake; after `bake_s`, the next step.
+    4. The step's share is in force and ready replicas carry it: bake; after `bake_s`, the next step. One
+       from zero has no steps, unless the former release turns out to serve: it was not known to be idle.
     5. The last step is reached: the candidate becomes the stable release.
     """
     state = active(memory)
@@ -264,6 +265,9 @@ def progress(memory: WorkloadHistory, service: Service, survey: Survey, history:
     if survey.silence(PROCESSES) or survey.silence(HEALTH):
         since = survey.now if state.step_since is not None else None
         return _with(memory, replace(state, step_since=since, shortfall_since=None))
+    if state.from_zero and survey.ready(service.name, state.stable):
+        state = replace(state, from_zero=False)
+        memory = _with(memory, state)
     alone = _alone(service.name, survey, state.candidate)
     other = alone not in ("", state.candidate, state.stable)
     if other and (not state.stable or lost(memory, survey, service.name, state.stable)):

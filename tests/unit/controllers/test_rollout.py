@@ -247,6 +247,21 @@ def test_candidate_that_serves_alone_is_stable_for_the_one_that_supersedes_it() 
     assert ("r2", 0.25) == (here.history.workloads["web"].stable, here.shares["web"].get("r3", 0.0))
 
 
+def test_release_that_was_called_back_makes_room_and_gets_no_more_traffic() -> None:
+    """Nothing of the stable release is left, and what was called back has all of the room."""
+    here = World(system(service(scale=None, replicas=Range(min=3, max=3)))).settle("r1")
+    memory = here.history.workloads["web"]
+    state = RolloutState(candidate="r2", stable="r1", verdict="rolled-back")
+    left = replace(memory, wanted={"r2": 4}, rollout=state)
+    here.history = replace(here.history, workloads={"web": left})
+    here.replicas = {}
+    here._start("web", "r2", ("web-90", "web-91", "web-92", "web-93"))
+    here.shares = {"web": {"r1": 0.6667, "r2": 0.3333}}
+    here.run(40)
+    shares = [each.chosen.action.shares.get("r2", 0.0) for each in here.did(Shift)]
+    assert ({"web": {"r1": 1.0}}, True) == (here.shares, all(each <= 0.3334 for each in shares))
+
+
 def test_rollback_during_a_rollout_returns_traffic_first() -> None:
     """`rollback` gives stable all of the traffic at once, then drains the candidate."""
     here = world()

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 from tests.unit.engine_pure.world import World, service, system
 
 from lamplighter.engine.revalidate import revalidate
-from lamplighter.model.actions import Scale
+from lamplighter.model.actions import Scale, Shift
 from lamplighter.model.decisions import Decision
 from lamplighter.model.facts import PROCESSES, TRAFFIC, Load
 from lamplighter.model.history import WorkloadHistory
@@ -237,3 +237,13 @@ def test_who_needs_a_service_at_zero_need_not_wait_for_it() -> None:
     here.up("r1", replace(here.wanted, services={**here.wanted.services, "front": caller}))
     here.run(10)
     assert 2 == len(here.live(workload="front"))
+
+
+def test_release_from_zero_bakes_beside_one_that_turns_out_to_serve() -> None:
+    """Nobody knew whether requests wait, so the former release was started: it takes traffic."""
+    here = asleep(rollout=RolloutPolicy(steps=(0.25, 1.0), bake_s=10.0, surge=1))
+    here.silence(TRAFFIC)
+    here.up("r2")
+    here.run(6)
+    shares = [each.chosen.action.shares for each in here.did(Shift)]
+    assert (True, {"r1": 0.75, "r2": 0.25}) == (bool(here.ready("r1")), shares[-1])
