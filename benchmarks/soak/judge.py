@@ -16,8 +16,9 @@ SLOW_S = 2.0
 GATEWAY_BACK_S = 1.0
 """A gateway that was killed listens again within this."""
 STRUCK = re.compile(r"(?:killed|stopped|paused) (\d+)")
-WARM_S, WARM_SHARE = 900.0, 0.4
-"""A process's first quarter of an hour (of a short life the first 40%) is not looked at for growth."""
+WARM_SHARE = 0.5
+"""Of the longest life of a role: nobody is looked at for growth before that age. What is kept for a while,
+and caches and heaps with it, must have filled; what grows for ever still does afterwards."""
 MIB_PER_H_MAX = 2.0
 """Python takes its small objects from arenas of 1 MiB: two of them an hour."""
 FILES_PER_H_MAX = {"maintainer": 2.0, "supervisor": 10.0, "gateway": 40.0}
@@ -123,14 +124,13 @@ def _growth(found: Figures, samples: list[Line]) -> None:
 
 
 def _lives(samples: list[Line], role: str) -> list[list[tuple[float, dict[str, Any]]]]:
-    """Return the samples of each process of a role, its warm-up left out, with the hours of each."""
+    """Return the samples of each process of a role, its younger half left out, with the hours of each."""
     lives: dict[int, list[tuple[float, dict[str, Any]]]] = defaultdict(list)
     for each in samples:
         for one in each["owners"]:
             if one["role"] == role:
                 lives[one["pid"]].append((each["at"] / 3600, one))
-    longest = max((life[-1][1]["age_s"] for life in lives.values()), default=0.0)
-    warm_s = min(WARM_S, WARM_SHARE * longest)
+    warm_s = WARM_SHARE * max((life[-1][1]["age_s"] for life in lives.values()), default=0.0)
     return [[each for each in life if each[1]["age_s"] >= warm_s] for life in lives.values()]
 
 

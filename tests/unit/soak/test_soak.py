@@ -58,6 +58,22 @@ def test_growth_is_told_from_noise() -> None:
     assert (3.0, True) == (pytest.approx(found.per_h, abs=0.1), 3.0 < found.most_per_h < 3.3)
 
 
+def looked_at(n: int) -> dict[str, Any]:
+    """What is seen of an hour's soak at its n-th look: one owner fills up early, another grows for ever."""
+    mib = {"maintainer": 30 + min(n, 100) / 50, "supervisor": 15 + n / 90}
+    usual = {"pid": 7, "age_s": 10.0 * n, "files": 9, "pss_bytes": 0}
+    owners = [{"role": role, "own_bytes": own * 2**20, **usual} for role, own in mib.items()]
+    sizes = ("recording_bytes", "ledger_bytes", "log_most_bytes", "logs", "logs_bytes", "releases")
+    return {"at": 10.0 * n, "p99_s": 0.1, "owners": owners, **dict.fromkeys(sizes, 0)}
+
+
+def test_what_filled_up_early_is_no_growth(tmp_path: Path) -> None:
+    """A cache that fills in the first third of a life is none; what goes on for ever is."""
+    found = judge.figures(left(tmp_path, ticks=[looked_at(n) for n in range(360)]))
+    missed = ["soak_maintainer_grows_at_most_mib_per_h", "soak_supervisor_grows_at_most_mib_per_h"]
+    assert missed[1:] == [each for each in missed if each in found.missed()]
+
+
 def test_too_few_points_tell_nothing() -> None:
     """A life of a few samples gives no slope rather than a wrong one."""
     assert slope([[(0.0, 1.0), (1.0, 2.0)]]) is None
