@@ -90,6 +90,8 @@ def _campaign(items: list[pytest.Item], chosen: list[Mutant], options: Options) 
     for mutant in chosen:
         if because := results.why(mutant, reasons):
             kept.known[mutant.key] = Outcome(EQUIVALENT, because)
+        elif (outcome := kept.known.get(mutant.key)) and outcome.how in (UNIT, SCENARIO):
+            seen.learn(mutant, outcome.by)
     left = [each for each in chosen if each.key not in kept.known]
     random.Random(options.seed).shuffle(left)
     options.progress(f"{len(chosen)} mutants, {len(left)} to be tried")

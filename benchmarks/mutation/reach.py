@@ -39,6 +39,8 @@ class Reach:
 
     told: dict[str, Counter[str]] = field(default_factory=dict)
     """By function: how many of its mutants each test has told so far."""
+    tellers: Counter[str] = field(default_factory=Counter)
+    """How many mutants each test has told, wherever they were."""
 
     def touching(self, mutant: Mutant, spans: Iterable[tuple[int, int]]) -> list[str]:
         """The tests and stories that come by any of these lines of a mutant's module, the likeliest first."""
@@ -46,7 +48,8 @@ class Reach:
         wanted.add(EVERYWHERE)
         names = [name for name, seen in self.lines.items() if seen.get(mutant.module, NOWHERE) & wanted]
         told = self.told.get(f"{mutant.module}:{mutant.function}", Counter())
-        return sorted(names, key=lambda name: (-told[name], self.seconds[name], name))
+        cost = {name: self.seconds[name] / (1 + self.tellers[name]) for name in names}
+        return sorted(names, key=lambda name: (-told[name], cost[name], name))
 
     def forget(self, test: str) -> None:
         """Leave a test out from here on: it has failed with nothing changed."""
@@ -56,6 +59,7 @@ class Reach:
     def learn(self, mutant: Mutant, test: str) -> None:
         """Note that a test has told a mutant; it comes first for others of the same function."""
         self.told.setdefault(f"{mutant.module}:{mutant.function}", Counter())[test] += 1
+        self.tellers[test] += 1
 
 
 def reach(
