@@ -68,7 +68,8 @@ def repair(system: System, survey: Survey, history: History) -> Verdict:
     5. One that is not ready `start_timeout_s` after its start is replaced: it never served, as far as is
        known; so it has been seen to fail for `unhealthy_after_s`, too.
     6. One above its memory for `MEMORY_GRACE_S`: a successor first, then it is drained, but not while
-       it is one of the last `min` that can serve, or while it is not known whether it serves.
+       it is one of the last `min` that can serve, or while it is not known whether it serves. While
+       more live than are settled no successor is started for anybody: what is too many goes first.
     7. Its state is unknown: left alone; the finding names the silent source.
     8. `attempts` failures in one place within `window_s`: handed to a person with the evidence.
     """
@@ -212,7 +213,11 @@ def _cured(place: Place, spares: dict[str, Replica | None]) -> Iterator[Proposal
             yield blocked
             continue
         serves = sick.kind == "replica-over-memory" or (sick.kind == "replica-unresponsive" and others == 0)
-        if serves and spare_room > 0 and not spares:
+        lives = survey.count(name, place.release) + survey.lingering(name, place.release)
+        surplus = lives - len(spares) > place.wanted
+        if surplus and sick.kind == "replica-over-memory":
+            continue
+        if serves and spare_room > 0 and not spares and not surplus:
             yield contracts.spare(replica, place.wanted, _why(sick.message), _timing(place.service))
             return
         stuck = sick.kind == "replica-unresponsive" and any(

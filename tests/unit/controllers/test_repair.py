@@ -347,3 +347,16 @@ def test_what_has_yet_to_wait_for_its_needs_is_not_missing() -> None:
     here.history = replace(here.history, workloads={"web": replace(memory, wanted={"r1": 2})})
     here.run(12)
     assert [] == here.live(workload="web")
+
+
+def test_no_successor_is_started_while_more_live_than_are_settled() -> None:
+    """A drain that never arrived leaves one too many: that goes, then the memory hog gets its successor."""
+    here = world(2, 6, resources=Resources(memory_bytes=100))
+    here.refuses = lambda action: "not now" if isinstance(action, Scale) and action.stops else ""
+    here.replicas["web-9"] = replace(here.replicas["web-2"], id="web-9")
+    here.replicas["web-1"] = replace(here.replicas["web-1"], memory_bytes=150)
+    here.run(20)
+    assert 3 == len(here.live())
+    here.refuses = lambda _action: ""
+    here.run(120)
+    assert (2, False) == (len(here.ready()), "web-1" in here.live())
