@@ -79,7 +79,8 @@ def reach(
             said.append(ended.answer)
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps([row for rows in said for row in rows]), encoding="utf-8")
-    made = _read(json.loads(kept.read_text(encoding="utf-8")))
+    there = {each.nodeid for each in items}
+    made = _read([row for row in json.loads(kept.read_text(encoding="utf-8")) if row[0] in there])
     for each in seeds:
         made.seconds[f"{SEED}{each}"] = STORY_S
         made.lines[f"{SEED}{each}"] = {name: {EVERYWHERE} for name in modules()}
