@@ -21,8 +21,8 @@ HELD_MAX = 1000
 LOOK_S = 0.01
 """Between two looks at whether the gateway takes a starting replica for healthy: about 1 ms of work each."""
 LOOK_SLOWLY_S = 0.05
-LOOK_SLOWLY_AFTER = 500
-"""After so many looks (five seconds) it is looked less often: what starts slowly is not missed by much."""
+LOOK_SLOWLY_AFTER = 1000
+"""After so many looks (ten seconds) it is looked less often: what starts slowly is not missed by much."""
 RETRY_AFTER_S = 1
 _LISTEN_AGAIN_S = 0.5
 
