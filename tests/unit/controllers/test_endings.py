@@ -1,5 +1,6 @@
 """Teardown, removal and housekeeping: how things end, and what is kept tidy."""
 
+import pytest
 from msgspec.structs import replace
 from tests.unit.engine_pure.world import World, service, system
 
@@ -143,9 +144,12 @@ def test_stranger_is_reported_and_left_alone() -> None:
     assert (["x-1"], "not-ours" in here.kinds()) == (here.live(workload="x"), True)
 
 
-def test_overdue_drain_is_reported() -> None:
-    """A drain that outlasts its deadline is a finding."""
+@pytest.mark.parametrize("down", [False, True])
+def test_overdue_drain_is_reported(down: bool) -> None:  # noqa: FBT001
+    """A drain that outlasts its deadline is a finding, also while everything is being ended."""
     here = World().settle()
+    if down:
+        here.down()
     ghost = replace(here.replicas["web-1"], id="web-0", phase=Phase.DRAINING, draining_since=here.now + 1e6)
     here.replicas["web-0"] = ghost
     here.once()
