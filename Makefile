@@ -24,7 +24,7 @@ test: $(VENV)/dev.stamp  ## lint, types, import contracts and the tests that nee
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
-	@$(BIN)/python -m pytest -m "not heavy" -n auto
+	@$(BIN)/python -m pytest -m "not heavy" -n auto --dist worksteal
 
 test-all: $(VENV)/dev.stamp  ## also the tests that need heavier parts; says what it skipped and why
 	@$(BIN)/python -m pytest -m heavy -rs
