@@ -73,19 +73,18 @@ def _too_many(
     system: System, survey: Survey, service: Service, memory: WorkloadHistory
 ) -> Iterator[Proposal]:
     """Drain what is too many: no more at once than may be at risk, none that others cannot replace."""
-    name, most = service.name, at_once(system, survey.carrying(service.name))
+    name = service.name
     if name in survey.motion.busy:
         return
     for release, wanted in sorted(memory.wanted.items()):
         there = survey.staying(name, release)
         spares = successors(memory, survey, name, release)
         excess = len(there) - wanted - len(spares)
-        stops = (
-            contracts.victims((each for each in there if each.id not in spares), min(excess, most))
-            if excess > 0
-            else ()
-        )
-        if stops and wanted and contracts.spared(there, stops, wanted):
+        if excess <= 0 or not wanted:
+            continue
+        most = min(excess, at_once(system, survey.carrying(name)))
+        stops = contracts.victims((each for each in there if each.id not in spares), most)
+        if stops and contracts.spared(there, stops, wanted):
             left = wanted + excess - len(stops)
             scale = Scale(workload=name, release=release, replicas=left, stops=stops, drain_s=service.drain_s)
             why = contracts.Why(
