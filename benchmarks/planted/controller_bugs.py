@@ -12,7 +12,7 @@ CONTROLLER_BUGS = (
     bug(
         "no-successor-first",
         "a replica that has outgrown its memory is replaced at once, though it serves",
-        ("controllers.repair", "if serves and spare_room > 0 and not spares:", "if False:"),
+        ("controllers.repair", "if serves and spare_room > 0 and not spares and not surplus:", "if False:"),
         ("controllers.repair", "        if serves and spares and not stuck:\n            continue\n", ""),
     ),
     bug(

@@ -24,7 +24,7 @@ ENGINE_BUGS = (
         "a postcondition that cannot be told counts as one that does not hold",
         (
             "engine.verify",
-            'return "failed" if all_hold(contract.expects, survey) is False else "unknown"',
+            'return "failed" if not promised or all_hold(contract.expects, survey) is False else "unknown"',
             'return "failed"',
         ),
     ),
