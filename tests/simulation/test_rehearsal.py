@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from lamplighter.adapters.recordings import SqliteRecordings
 from lamplighter.model.errors import UserError
 from lamplighter.model.intents import Down, Up
-from lamplighter.model.system import System
+from lamplighter.model.system import Freeze, System
 from lamplighter.targets.simulated import App, Demand, Trouble
 from lamplighter.testing.builders import system
 from lamplighter.testing.past import past
@@ -16,6 +16,7 @@ from lamplighter.testing.rehearsal import Fare, Hardship, Past, drawn, rehearse,
 from lamplighter.testing.runs import Asked, Runs, lived_through
 from lamplighter.testing.story import Order
 
+DAY_MIN = 24 * 60
 KEPT = Path(__file__).parents[1] / "recordings" / "previous" / "recording.sqlite"
 WANTED = system(search=(2, 4))
 
@@ -124,6 +125,14 @@ def test_hardship_is_as_asked() -> None:
     """So many troubles an hour, of these kinds only."""
     story = drawn(WANTED, lambda each: each, 3, Hardship(hours=2.0, troubles=5.0, kinds=("crash", "hang")))
     assert (10, True) == (len(story.troubles), {each.kind for each in story.troubles} <= {"crash", "hang"})
+
+
+def test_a_run_is_lived_through_when_nothing_is_frozen() -> None:
+    """Where weekends and mornings are frozen it begins at an hour after which there is time enough."""
+    frozen = replace(WANTED, freeze=(Freeze(start_min=5 * DAY_MIN, end_min=DAY_MIN + 8 * 60),))
+    story = story_of(lived(wanted=frozen))
+    assert (DAY_MIN + 8 * 60) * 60.0 == story.wall_at_s
+    assert rehearse(story, 1).report.sound
 
 
 def test_runs_add_up() -> None:

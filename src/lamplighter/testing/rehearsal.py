@@ -6,10 +6,11 @@ What is asked of it and what befalls it is drawn from a seed, or is what a recor
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import exp, log
+from math import ceil, exp, log
 
 from msgspec.structs import replace
 
+from lamplighter.engine.freeze import frozen
 from lamplighter.model.intents import Down, Up
 from lamplighter.model.system import System
 from lamplighter.model.value import Value
@@ -23,6 +24,7 @@ from lamplighter.testing.nearness import kind_of
 from lamplighter.testing.report import Parts, Report
 from lamplighter.testing.simulation import Simulation
 from lamplighter.testing.story import HOUR_S, SETTLING_S, Order, Story
+from lamplighter.testing.virtual import wall_of
 
 Policy = Callable[[System], System]
 """What another policy makes of a system."""
@@ -146,14 +148,25 @@ def story_of(past: Past) -> Story:
         len(each.rollout.steps) * (each.rollout.bake_s + each.drain_s) + each.health.start_timeout_s
         for each in past.system.services.values()
     )
+    end_at = past.length_s + SETTLING_S + 2 * max(slowest, default=0.0)
     return Story(
         apps=past.apps,
         troubles=past.troubles,
         orders=past.orders,
         calm_at=past.length_s,
-        end_at=past.length_s + SETTLING_S + 2 * max(slowest, default=0.0),
+        end_at=end_at,
+        wall_at_s=_thawed_s(past.system, end_at),
         hints=True,
     )
+
+
+def _thawed_s(system: System, length_s: float) -> float:
+    """Return the first hour of the week from which nothing is frozen for so long; Monday if there is none."""
+    looks = range(0, ceil(length_s) + 60, 60)
+    for hour in range(7 * 24 if system.freeze else 0):
+        if not any(frozen(system, wall_of(hour * HOUR_S + each)) for each in looks):
+            return hour * HOUR_S
+    return 0.0
 
 
 def rehearse(story: Story, seed: int, *, lines: int = 40) -> Rehearsal:

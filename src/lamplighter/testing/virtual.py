@@ -95,6 +95,11 @@ def run(work: Coroutine[Any, Any, T], on_time: OnTime) -> T:
         return runner.run(work)
 
 
+def wall_of(since_s: float) -> str:
+    """Return the wall time so many seconds after `EPOCH`, a Monday's midnight."""
+    return (EPOCH + timedelta(seconds=since_s)).isoformat()
+
+
 class VirtualClock:
     """Implements `ports.Clock`: what decides is virtual, what labels can be made to jump."""
 
@@ -113,5 +118,5 @@ class VirtualClock:
         """Return the wall time, as wrong as it was made to be."""
         since_s = self._now() + self._wall_at_s + self.jumped_s
         if self._labelled[0] != since_s:
-            self._labelled = since_s, (EPOCH + timedelta(seconds=since_s)).isoformat()
+            self._labelled = since_s, wall_of(since_s)
         return self._labelled[1]
