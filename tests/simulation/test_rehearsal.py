@@ -8,9 +8,10 @@ from msgspec.structs import replace
 from lamplighter.adapters.recordings import SqliteRecordings
 from lamplighter.model.errors import UserError
 from lamplighter.model.intents import Down, Up
-from lamplighter.model.system import Freeze, System
+from lamplighter.model.system import Freeze, Health, Resources, System
 from lamplighter.targets.simulated import App, Demand, Trouble
-from lamplighter.testing.builders import system
+from lamplighter.targets.simulated.bodies import MEMORY_BYTES
+from lamplighter.testing.builders import service, system
 from lamplighter.testing.past import past
 from lamplighter.testing.rehearsal import Fare, Hardship, Past, drawn, rehearse, story_of
 from lamplighter.testing.runs import Asked, Runs, lived_through
@@ -133,6 +134,20 @@ def test_a_run_is_lived_through_when_nothing_is_frozen() -> None:
     story = story_of(lived(wanted=frozen))
     assert (DAY_MIN + 8 * 60) * 60.0 == story.wall_at_s
     assert rehearse(story, 1).report.sound
+
+
+def test_an_app_fits_into_what_its_service_allows() -> None:
+    """A small limit of memory or a short start is the simulated app's too, and no limit stays none."""
+    small = service(
+        "search", 2, resources=Resources(memory_bytes=1 << 20), health=Health(start_timeout_s=1.0)
+    )
+    story = story_of(lived(wanted=system(search=small, front=1)))
+    wanted = story.orders[0].intent.system.services  # type: ignore[union-attr]
+    assert (True, 0) == (
+        wanted["search"].resources.memory_bytes > MEMORY_BYTES,
+        wanted["front"].resources.memory_bytes,
+    )
+    assert story.apps["search"].start_s < 1.0
 
 
 def test_runs_add_up() -> None:

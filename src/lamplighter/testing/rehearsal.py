@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from lamplighter.engine.freeze import frozen
 from lamplighter.model.intents import Down, Up
-from lamplighter.model.system import System
+from lamplighter.model.system import Service, System
 from lamplighter.model.value import Value
 from lamplighter.targets.simulated import App, Chance, Trouble, World
 from lamplighter.targets.simulated.apps import capacity_per_s
@@ -32,6 +32,11 @@ Policy = Callable[[System], System]
 STEP_S = 1.0
 """How the users fare is looked at so often."""
 SYSTEM = "sim"
+ROOM_BYTES = 256 << 20
+ACTIONS_EACH = 12
+"""What a service may still need at the end, each waiting for the budget."""
+START_PART = 3
+"""A start takes no more than a third of what a service has for it: chance makes it half as long again."""
 _FINE = 8
 """Latencies are counted in steps of a factor of e^(1/8), 13%."""
 
@@ -143,21 +148,47 @@ def drawn(system: System, policy: Policy, seed: int, hardship: Hardship) -> Stor
 
 
 def story_of(past: Past) -> Story:
-    """Return what happened as a story; it ends once the slowest rollout could have."""
+    """Return what happened as a story; it ends once the slowest rollout could have.
+
+    How much memory an app needs is not known: no limit is below what a simulated one has.
+    """
     slowest = (
         len(each.rollout.steps) * (each.rollout.bake_s + each.drain_s) + each.health.start_timeout_s
         for each in past.system.services.values()
     )
-    end_at = past.length_s + SETTLING_S + 2 * max(slowest, default=0.0)
+    guards = past.system.guards
+    budget_s = ACTIONS_EACH * len(past.system.services) * guards.window_s / guards.actions
+    end_at = past.length_s + SETTLING_S + 2 * max(slowest, default=0.0) + budget_s
     return Story(
-        apps=past.apps,
+        apps={name: _starting(each, past.system.services.get(name)) for name, each in past.apps.items()},
         troubles=past.troubles,
-        orders=past.orders,
+        orders=tuple(map(_roomy, past.orders)),
         calm_at=past.length_s,
         end_at=end_at,
         wall_at_s=_thawed_s(past.system, end_at),
         hints=True,
     )
+
+
+def _starting(app: App, service: Service | None) -> App:
+    """Return an app that starts in the time that its service has for it."""
+    within_s = service.health.start_timeout_s / START_PART if service else app.start_s
+    return replace(app, start_s=min(app.start_s, within_s))
+
+
+def _roomy(order: Order) -> Order:
+    if not isinstance(order.intent, Up):
+        return order
+    services = {name: _with_room(each) for name, each in order.intent.system.services.items()}
+    system = replace(order.intent.system, services=services)
+    return replace(order, intent=replace(order.intent, system=system))
+
+
+def _with_room(service: Service) -> Service:
+    asked = service.resources
+    if not asked.memory_bytes:
+        return service
+    return replace(service, resources=replace(asked, memory_bytes=max(asked.memory_bytes, ROOM_BYTES)))
 
 
 def _thawed_s(system: System, length_s: float) -> float:
