@@ -5,14 +5,12 @@ Goes by what was recorded before and by what people ordered, whoever maintains n
 
 from collections.abc import Iterator
 
-from lamplighter.model.actions import Replace, Scale
-from lamplighter.model.decisions import Decision
 from lamplighter.model.history import History
 from lamplighter.model.intents import Down, Up
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.system import System
 from lamplighter.testing.checkers.ownership import SLOW_S
-from lamplighter.testing.checkers.seen import Listens
+from lamplighter.testing.checkers.seen import Listens, starts
 from lamplighter.testing.witness import Witness
 
 
@@ -75,18 +73,8 @@ class NamedOnce(Listens):
             return
         overtaken = {each.action for each in result.closed}
         for each in result.decisions:
-            for name in _starts(each) if each.state == "act" else ():
+            for name in starts(each.chosen.action) if each.state == "act" else ():
                 first = self._given.get(name, each.id)
                 if first != each.id and first not in overtaken:
                     yield f"{each.id} is to start {name}, which {first} was to start"
                 self._given[name] = each.id
-
-
-def _starts(decision: Decision) -> tuple[str, ...]:
-    match decision.chosen.action:
-        case Scale(starts=names):
-            return names
-        case Replace(start=name):
-            return (name,)
-        case _:
-            return ()
