@@ -105,8 +105,7 @@ class Acts:
     async def taken_up(self) -> str:
         """Have a maintainer again, as an operator would: `lamp up` until it ends well."""
         for turn in range(UP_TRIES):
-            async with self._lamp:
-                ran = await self._site.lamp("up", "-d", "-y")
+            ran = await self._site.lamp("up", "-d", "-y")
             if not ran.code:
                 return f"up after {turn + 1} tries"
             self._journal.add(FAULTS, {"kind": "up-failed", "done": _said(ran)})

@@ -27,6 +27,7 @@ from lamplighter.model.errors import (
     EnvironmentFault,
     HeldError,
     LampError,
+    OwnedError,
     UnreachableError,
     UserError,
 )
@@ -39,6 +40,8 @@ START_S = 30.0
 END_S = 15.0
 """For a maintainer to end when told to: it finishes what it is applying, which takes seconds at the most."""
 LOOK_S = 0.2
+GONE_S = 2.0
+"""A maintainer that nobody listens for so long is followed by another; one that hands over takes 0.5 s."""
 OUTPUT = "maintainer.out"
 ALLOCATOR = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "262144"}
 """One heap for all threads, and what is large outside of it, given back when it is freed (mallopt(3)). Else
@@ -101,7 +104,7 @@ def take_over(state: Path, say: Callable[[str], None]) -> None:
         )
     say(f"taking over from the maintainer of version {version} (pid {holder.pid}); what runs goes on")
     if not _ended(holder.pid):
-        raise errors.OwnedError(
+        raise OwnedError(
             f"the maintainer (pid {holder.pid}) has not ended within {END_S:.0f} s of being told to",
             code="owned",
             mend=f"try again; or end it with kill -9 {holder.pid}: what runs goes on, and is taken up",
@@ -138,15 +141,23 @@ def ask(client: Client, intent: Intent) -> None:
     raise kind(answer.detail, code=answer.code, mend="`lamp status` shows how things stand")
 
 
-def wait(client: Client, until: Callable[[Status], Standing], wait_s: float, seen: Seen) -> Status:
+def wait(
+    looked: Iterator[Status | None], until: Callable[[Status], Standing], wait_s: float, seen: Seen
+) -> Status:
     """Look at a system until it has come to where it should, showing each look to `seen`.
+
+    Args:
+        looked: the looks, as of `looks` or `maintained`.
+        until: says how far the system has come.
+        wait_s: the longest wait.
+        seen: what each look is shown to.
 
     Raises:
         BackendError: it has not within `wait_s` (`not-settled`); the maintainer goes on with it.
     """
     deadline = time.monotonic() + wait_s
     missing = "no answer from the maintainer"
-    for status in looks(client):
+    for status in looked:
         if status is not None:
             seen(status)
             settled, missing = until(status)
@@ -169,6 +180,29 @@ def looks(client: Client) -> Iterator[Status | None]:
         except UnreachableError:
             yield None
         time.sleep(LOOK_S)
+
+
+def maintained(client: Client, state: Path, say: Callable[[str], None]) -> Iterator[Status | None]:
+    """Yield the status again and again, as `looks` does; who dies meanwhile is followed by another.
+
+    What the dead one had taken is on record, so its successor goes on with it.
+
+    Raises:
+        ConflictError: the system was taken down meanwhile (`taken-down`). EnvironmentFault, HeldError: no
+            other can be started.
+    """
+    heard = time.monotonic()
+    for status in looks(client):
+        if status is not None or client.running():
+            heard = time.monotonic()
+        elif time.monotonic() - heard > GONE_S:
+            if _has_stopped(state):
+                raise ConflictError("the system was taken down meanwhile", code="taken-down")
+            say("the maintainer has ended; starting another, which goes on where it was")
+            with contextlib.suppress(OwnedError):
+                ensure_maintainer(state, state.name)
+            heard = time.monotonic()
+        yield status
 
 
 def wait_until_down(state: Path, client: Client, wait_s: float, seen: Seen) -> None:

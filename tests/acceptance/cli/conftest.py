@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,17 @@ class Prototype:
         )
         assert "Traceback" not in ran.stderr, ran.stderr
         return Ran(ran.returncode, ran.stdout, ran.stderr)
+
+    @contextmanager
+    def lamp_beside(self, *words: str) -> Iterator[subprocess.Popen[str]]:
+        """Run the command beside the test; what lives of it is ended."""
+        whole = {**os.environ, "LAMP_STATE_DIR": str(self.state), "NO_COLOR": "1"}
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            [LAMP, *words], cwd=self.folder, env=whole, stdout=pipe, stderr=pipe, text=True
+        ) as process:
+            yield process
+            process.kill()
 
     def status(self) -> Any:
         """Return the status as programs see it."""

@@ -48,6 +48,38 @@ def test_new_release_and_rollback(running: Prototype) -> None:
     assert ran.json["from"] != ran.json["to"]
 
 
+def rolling_out(running: Prototype) -> int:
+    """Wait until a rollout is under way; return the pid of who carries it out."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        status = running.status()
+        if any((each.get("rollout") or {}).get("verdict") == "" for each in status["workloads"]):
+            return int(status["holder"]["pid"])
+        time.sleep(0.1)
+    raise AssertionError(running.status())
+
+
+def test_up_goes_on_when_the_maintainer_is_killed_on_its_way(running: Prototype) -> None:
+    """`up` waits for what it has asked for; if the maintainer dies, `up` starts another, which goes on."""
+    running.edit("WORD: one", "WORD: two")
+    running.edit("bake: 200ms", "bake: 3s")
+    with running.lamp_beside("up", "-d", "-y") as up:
+        os.kill(rolling_out(running), signal.SIGKILL)
+        _, said = up.communicate(timeout=90)
+    assert (0, True, "two") == (up.returncode, "starting another" in said, running.get()), said
+
+
+def test_up_ends_when_the_system_is_taken_down_meanwhile(running: Prototype) -> None:
+    """A system that somebody else takes down is not brought up again by an `up` that still waits."""
+    running.edit("WORD: one", "WORD: two")
+    running.edit("bake: 200ms", "bake: 60s")
+    with running.lamp_beside("up", "-d", "-y") as up:
+        rolling_out(running)
+        assert 0 == running.lamp("down").code
+        _, said = up.communicate(timeout=60)
+    assert (3, True) == (up.returncode, "taken-down" in said)
+
+
 def test_release_does_not_follow_the_working_tree(running: Prototype) -> None:
     """A replica that restarts gets its own release's code, not the file as edited since."""
     place = running.folder / "app.py"

@@ -1,6 +1,7 @@
 """Which system a command is about: the spec here, or a system by name."""
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,3 +55,8 @@ def warn(found: Project) -> None:
 
     for each in found.warnings:
         print(fault_text(each, warning=True), file=sys.stderr)
+
+
+def say(line: str) -> None:
+    """Tell a person what goes on, apart from the answer itself."""
+    print(line, file=sys.stderr, flush=True)

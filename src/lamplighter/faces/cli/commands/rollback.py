@@ -3,7 +3,7 @@
 import argparse
 from uuid import uuid4
 
-from lamplighter.app.upkeep import Standing, ask, ensure_maintainer, wait
+from lamplighter.app.upkeep import Standing, ask, ensure_maintainer, maintained, wait
 from lamplighter.app.views import Status
 from lamplighter.faces.cli import chosen
 from lamplighter.faces.cli.live import View
@@ -18,7 +18,9 @@ def run(asked: argparse.Namespace) -> int:
     view = View(client, quiet=asked.json)
     before = {each.name: each.stable for each in client.status().workloads}.get(asked.name, "")
     ask(client, Rollback(id=f"rollback-{uuid4().hex[:12]}", workload=asked.name, to=asked.to))
-    status = wait(client, lambda seen: _standing(seen, asked.name), asked.wait, view.show)
+    status = wait(
+        maintained(client, state, chosen.say), lambda seen: _standing(seen, asked.name), asked.wait, view.show
+    )
     stable = next(each.stable for each in status.workloads if each.name == asked.name)
     if asked.json:
         print_json({"service": asked.name, "from": before, "to": stable})

@@ -2,11 +2,12 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
 
 from lamplighter.app.client import Client
 from lamplighter.app.deploy import Planned, cut_releases, make_plan, require_room, up_intent
 from lamplighter.app.project import Project
-from lamplighter.app.upkeep import ask, deployed, ensure_maintainer, looks, take_over, wait
+from lamplighter.app.upkeep import ask, deployed, ensure_maintainer, looks, maintained, take_over, wait
 from lamplighter.app.views import Status
 from lamplighter.faces.cli import chosen
 from lamplighter.faces.cli.live import View
@@ -34,13 +35,14 @@ def run(asked: argparse.Namespace) -> int:
 
 def carry_out(found: Project, planned: Planned, asked: argparse.Namespace, *, fenced: bool) -> int:
     """Cut the releases, submit the intent, and wait until it has come about."""
-    cut_releases(found, planned, _say)
-    take_over(found.state, _say)
+    cut_releases(found, planned, chosen.say)
+    take_over(found.state, chosen.say)
     client = ensure_maintainer(found.state, planned.system.name)
     view = View(client, quiet=asked.json)
     try:
         ask(client, up_intent(planned, fenced=fenced))
-        status = _watch(client, planned, view, asked.wait)
+        looked = maintained(client, found.state, chosen.say)
+        status = _watch(looked, planned, view, asked.wait)
         if not getattr(asked, "detach", True) and not asked.json:
             _stay(client, view)
     except KeyboardInterrupt:
@@ -48,15 +50,11 @@ def carry_out(found: Project, planned: Planned, asked: argparse.Namespace, *, fe
     return _told(status, as_json=asked.json)
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def _watch(client: Client, planned: Planned, view: View, wait_s: float) -> Status:
+def _watch(looked: Iterator[Status | None], planned: Planned, view: View, wait_s: float) -> Status:
     releases = planned.plan.releases
     bakes_s = sum(len(each.rollout.steps) * each.rollout.bake_s for each in planned.system.services.values())
     return wait(
-        client, lambda status: deployed(planned.system, releases, status), wait_s + bakes_s, view.show
+        looked, lambda status: deployed(planned.system, releases, status), wait_s + bakes_s, view.show
     )
 
 
