@@ -12,7 +12,6 @@ AT_ONCE = 5
 OPEN: dict[int, str] = {
     245: "Convergence: releases crash for as long as it is calm, and the budget of actions holds repair back",
     264: "AppliedOnce: a name is given again that a lost maintainer had used",
-    385: "StakesTold: a drain says that less is at stake than is",
 }
 """Seeds that are not sound, each a fault of the engine or of a checker that is not understood yet."""
 

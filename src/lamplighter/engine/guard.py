@@ -6,6 +6,7 @@ telemetry that is silent; never the one for a record that cannot be kept of what
 """
 
 import functools
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
@@ -80,6 +81,19 @@ class Watch:
         if chosen.contract.destructive:
             name = workload_of(chosen.action)
             self.at_risk[name] = self.at_risk.get(name, 0.0) + chosen.contract.blast_radius
+
+
+def guarded(decisions: Sequence[Decision], watch: Watch) -> tuple[Decision, ...]:
+    """Return a pass's decisions as `guard` has them, each knowing which ones before it go ahead.
+
+    What undoes an action waits for no budget, but uses it up: it is judged first.
+    """
+    judged: dict[int, Decision] = {}
+    for rank, each in sorted(enumerate(decisions), key=lambda one: one[1].chosen.controller != "undo"):
+        judged[rank] = guard(each, watch)
+        if judged[rank].state == "act":
+            watch.take(judged[rank])
+    return tuple(judged[rank] for rank in range(len(decisions)))
 
 
 def guard(decision: Decision, watch: Watch) -> Decision:

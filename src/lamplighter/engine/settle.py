@@ -11,7 +11,17 @@ from msgspec.structs import replace
 from lamplighter.controllers.contracts import SHARE_DIGITS, takes_traffic
 from lamplighter.controllers.repair import MISSING_GRACE_S
 from lamplighter.controllers.survey import Survey
-from lamplighter.model.actions import Action, Contract, Dismantle, Forget, Replace, Scale, Serving, Shift
+from lamplighter.model.actions import (
+    Action,
+    Contract,
+    Dismantle,
+    Forget,
+    Idle,
+    Replace,
+    Scale,
+    Serving,
+    Shift,
+)
 from lamplighter.model.decisions import Decision, Lost, Proposal
 from lamplighter.model.facts import Phase
 from lamplighter.model.history import History, Pending, WorkloadHistory
@@ -242,9 +252,13 @@ def carried(proposal: Proposal, overtaken: Pending, survey: Survey) -> Proposal:
 
 
 def _at_stake(contract: Contract, action: Scale, survey: Survey) -> Contract:
-    """Return the contract with what is at stake once stops are taken over from another action."""
+    """Return the contract with what is at stake once stops are taken over from another action.
+
+    Of a workload that is asked for nothing, and goes to zero, nothing is.
+    """
     ended = sum(_lives(each, survey) for each in action.stops)
-    if not ended or not action.replicas or not takes_traffic(survey, action.workload, action.release):
+    unasked = any(isinstance(each, Idle) for each in contract.needs)
+    if not ended or unasked or not takes_traffic(survey, action.workload, action.release):
         return contract
     blast = round(ended / max(1, survey.carrying(action.workload)), SHARE_DIGITS)
     return replace(contract, blast_radius=max(blast, contract.blast_radius), destructive=True)

@@ -13,7 +13,7 @@ from lamplighter.controllers.kinds import finding
 from lamplighter.controllers.survey import Survey, trusted
 from lamplighter.engine.commit import commit, handed_over
 from lamplighter.engine.deciding import Step
-from lamplighter.engine.guard import Watch, guard
+from lamplighter.engine.guard import Watch, guarded
 from lamplighter.engine.memory import advance, remember, retired
 from lamplighter.engine.orders import take
 from lamplighter.engine.rest import Rest
@@ -94,15 +94,9 @@ def _proposed(history: History, survey: Survey) -> tuple[tuple[Finding, ...], li
 def _guarded(
     settled: tuple[Settled, ...], history: History, survey: Survey, inputs: Inputs
 ) -> tuple[Settled, ...]:
-    """Judge decisions in their order, each knowing which ones before it go ahead."""
-    judged: list[Settled] = []
     watch = Watch(history, survey, recordable=inputs.recordable)
-    for each in settled:
-        decision = guard(each.decision, watch)
-        judged.append(each._replace(decision=decision))
-        if decision.state == "act":
-            watch.take(decision)
-    return tuple(judged)
+    judged = guarded([each.decision for each in settled], watch)
+    return tuple(each._replace(decision=decision) for each, decision in zip(settled, judged, strict=True))
 
 
 def _approvals(

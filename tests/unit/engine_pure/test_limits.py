@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from lamplighter.controllers.survey import Survey, trusted
 from lamplighter.engine.commit import ACTED_MAX, commit
 from lamplighter.engine.freeze import frozen, week_minute
-from lamplighter.engine.guard import Watch, guard
+from lamplighter.engine.guard import Watch, guard, guarded
 from lamplighter.engine.settle import Settled
 from lamplighter.engine.verify import ATTEMPTS_MAX, answered, verify
 from lamplighter.model.actions import Contract, Gone, Heard, Outcome, Scale
@@ -78,6 +78,13 @@ def test_undo_waits_for_no_budget() -> None:
     undo = replace(wanted, chosen=replace(wanted.chosen, controller="undo"))
     here = watch(acted(1, 1, 1, 1, 1))
     assert ("held", "act") == (guard(wanted, here).state, guard(undo, here).state)
+
+
+def test_undo_uses_up_the_budget_of_those_beside_it() -> None:
+    """It goes ahead whatever is spent, so what is settled before it in the same pass waits for it."""
+    first, undo = decision("a-1", blast=0.1), decision("a-2", blast=0.0)
+    undo = replace(undo, chosen=replace(undo.chosen, controller="undo"))
+    assert ["held", "act"] == [each.state for each in guarded([first, undo], watch(acted(1)))]
 
 
 def test_budget_is_spent_within_a_pass_too() -> None:

@@ -24,6 +24,7 @@ from lamplighter.model.actions import (
     Dismantle,
     Gone,
     Heard,
+    Idle,
     Live,
     OutcomeState,
     Ready,
@@ -183,6 +184,28 @@ def test_scale_that_takes_over_stops_says_what_is_at_stake() -> None:
         found.contract.blast_radius,
         found.contract.destructive,
     )
+
+
+@pytest.mark.parametrize(("needs", "blast_radius"), [((), 1.0), ((Idle(workload="web"),), 0.0)])
+def test_what_ends_all_says_so_of_what_it_takes_over(
+    needs: tuple[Condition, ...], blast_radius: float
+) -> None:
+    """A release that goes altogether takes its stops with it; one that is asked for nothing risks none."""
+    here = World().settle()
+    survey, why = Survey(here.facts(), here.now), Why("teardown", Priority.ROLLOUT, "a test")
+    half, none = (
+        shrink(
+            survey,
+            Scale(workload="web", release="r1", replicas=left, stops=stops, drain_s=5.0),
+            why,
+            sources=(PROCESSES,),
+        )
+        for left, stops in ((1, ("web-1",)), (0, ("web-2",)))
+    )
+    none = replace(none, contract=replace(none.contract, needs=needs, blast_radius=0.5 if not needs else 0.0))
+    decision = Decision(id="a-1", at=here.now, subject="web/r1", chosen=half, state="act", basis="b")
+    found = carried(none, Pending(decision=decision), survey)
+    assert (blast_radius, 2) == (found.contract.blast_radius, len(found.action.stops))  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(("outcome", "names"), [(None, ("web-8", "web-9")), ("accepted", ())])
