@@ -8,13 +8,13 @@ import argparse
 import os
 import random
 import signal
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from benchmarks.mutation import children, results, warm
+from benchmarks.mutation.draw import drawn, rate
 from benchmarks.mutation.mutants import Mutant, modules, mutants
 from benchmarks.mutation.reach import Reach, reach, tree_of
 from benchmarks.mutation.results import EQUIVALENT, EXCEPTION, SURVIVED, Kept, Outcome
@@ -22,7 +22,7 @@ from benchmarks.mutation.trial import SCENARIO, TIMEOUT, UNIT, Trial, trial, tri
 from benchmarks.report import CannotRunError, Figures, Options, at_least
 
 TOLD_MIN = 0.9
-SAMPLE_QUICK, SEEDS, SEEDS_QUICK = 6, 10, 3
+SAMPLE_QUICK, SEEDS, SEEDS_QUICK = 100, 40, 5
 CPU_TIMES, CPU_LEAST_S = 2.0, 60.0
 """A mutant may use so many times the CPU that everything takes without it, and no less than this."""
 ASLEEP_S = 60.0
@@ -36,7 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--module", nargs="+", default=[], metavar="NAME", help="these modules only (settle, repair)"
     )
     group.add_argument(
-        "--sample", type=int, metavar="N", help="so many mutants of each module, drawn by --seed"
+        "--sample", type=int, metavar="N", help="so many mutants in all, drawn by --seed, by modules' size"
     )
     group.add_argument(
         "--stories", type=int, metavar="N", help=f"seeds that survivors of the tests meet ({SEEDS})"
@@ -50,34 +50,32 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: Options) -> Figures:
     """Try the mutants that were asked for."""
-    chosen = _chosen(options)
+    chosen, there = _chosen(options)
     os.nice(max(0, NICE - os.nice(0)))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)
-    warm.warm(lambda items: _campaign(items, chosen, options))
+    warm.warm(lambda items: _campaign(items, chosen, there, options))
     return options.figures
 
 
-def _chosen(options: Options) -> list[Mutant]:
+def _chosen(options: Options) -> tuple[list[Mutant], dict[str, int]]:
+    """The mutants to be tried, and how many there are of each module."""
     asked = options.asked
     names = [each for each in modules() if not asked.module or _matches(each, asked.module)]
     if unknown := [each for each in asked.module if not any(_matches(name, [each]) for name in modules())]:
         raise CannotRunError(f"no module of engine or controllers is called {unknown[0]!r}")
     size = asked.sample if asked.sample is not None else SAMPLE_QUICK if options.quick else None
-    chosen: list[Mutant] = []
-    for name in names:
-        there = mutants(name)
-        draw = random.Random(f"{options.seed}/{name}")
-        picked = there if size is None or size >= len(there) else draw.sample(there, size)
-        chosen += sorted(picked, key=lambda each: each.lines)
-    return chosen
+    there = {name: found for name in names if (found := mutants(name))}
+    return drawn(there, size, options.seed), {name: len(found) for name, found in there.items()}
 
 
 def _matches(module: str, asked: Sequence[str]) -> bool:
     return any(module == each or module.endswith(f".{each.replace('/', '.')}") for each in asked)
 
 
-def _campaign(items: list[pytest.Item], chosen: list[Mutant], options: Options) -> None:
+def _campaign(
+    items: list[pytest.Item], chosen: list[Mutant], there: dict[str, int], options: Options
+) -> None:
     asked = options.asked
     jobs = asked.jobs or os.cpu_count() or 1
     count = asked.stories if asked.stories is not None else SEEDS_QUICK if options.quick else SEEDS
@@ -98,7 +96,7 @@ def _campaign(items: list[pytest.Item], chosen: list[Mutant], options: Options) 
     try:
         _try(left, items, seen, kept, options)
     finally:
-        _tell([(each, kept.known[each.key]) for each in chosen if each.key in kept.known], options)
+        _tell([(each, kept.known[each.key]) for each in chosen if each.key in kept.known], there, options)
 
 
 def _try(left: list[Mutant], items: list[pytest.Item], seen: Reach, kept: Kept, options: Options) -> None:
@@ -127,19 +125,22 @@ def _try(left: list[Mutant], items: list[pytest.Item], seen: Reach, kept: Kept, 
             options.progress(f"{number} of {len(left)}")
 
 
-def _tell(rows: list[tuple[Mutant, Outcome]], options: Options) -> None:
+def _tell(rows: list[tuple[Mutant, Outcome]], there: dict[str, int], options: Options) -> None:
     print(results.table(rows))
-    counts: dict[str, Counter[str]] = {}
-    for mutant, outcome in rows:
-        counts.setdefault(results.short(mutant.module), Counter())[outcome.how] += 1
-    total = sum(counts.values(), Counter())
+    counts = results.counted(rows)
+    rates = {name: rate([results.stratum(there[name], count)]) for name, count in counts.items()}
+    whole = rate([results.stratum(there[name], count) for name, count in counts.items()])
     figures = options.figures
-    figures.put("told_share", results.rate(total) if rows else None, at_least(TOLD_MIN))
+    figures.put("told_share", whole.share if rows else None, at_least(TOLD_MIN))
+    figures.put("told_share_low_95", whole.low if rows else None)
+    figures.put("told_share_high_95", whole.high if rows else None)
     figures.put("mutants", len(rows))
+    figures.put("mutants_there", sum(there.values()))
     for how in results.COLUMNS:
-        figures.put(how, total[how])
+        figures.put(how, sum(count[how] for count in counts.values()))
     figures.parts["modules"] = {
-        name: {**count, "told_share": results.rate(count)} for name, count in counts.items()
+        results.short(name): {**count, "there": there[name], "told_share": rates[name]}
+        for name, count in counts.items()
     }
     figures.parts["left"] = [
         {"how": outcome.how, "by": outcome.by, "mutant": mutant.text}

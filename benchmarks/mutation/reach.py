@@ -1,4 +1,4 @@
-"""Reach: which lines of the mutated modules each test comes by. Stories come by all of them."""
+"""Reach: which lines of the mutated modules each test and each story comes by."""
 
 import hashlib
 import importlib
@@ -18,15 +18,16 @@ import pytest
 
 from benchmarks.mutation import children, warm
 from benchmarks.mutation.mutants import Mutant, modules
+from benchmarks.mutation.stories import found
 
 SEED = "seed "
 """Stories are named by their seeds, beside the ids of tests."""
 CPU_S, ASLEEP_S = 3600.0, 300.0
 TRACED_S = 3.0
-"""What takes longer, traced, is taken to come by everything, and so are stories."""
+"""A test that takes longer, traced, is taken to come by everything."""
 EVERYWHERE, NOWHERE = 0, frozenset[int]()
 """In the place of a line: all of them."""
-STORY_S = 1.0
+PARTS = 16
 
 
 @dataclass(slots=True)
@@ -65,31 +66,33 @@ class Reach:
 def reach(
     items: list[pytest.Item], seeds: Iterable[int], jobs: int, progress: Callable[[str], None]
 ) -> Reach:
-    """Run each test once, watched; what was seen of this very tree before is taken from a file."""
-    seeds = list(seeds)
-    kept = warm.ROOT / "build" / "mutation" / f"reach-{_tree()}.json"
-    if not kept.exists():
-        progress(f"looking which lines {len(items)} tests come by")
-        tasks = [list(range(start, len(items), 8)) for start in range(8)]
-        said = []
+    """Run each test and story once, watched; of which nothing has changed since is read from a file."""
+    kept = warm.ROOT / "build" / "mutation" / "reach.json"
+    stamps = _stamps([*(each.nodeid for each in items), *(f"{SEED}{each}" for each in seeds)])
+    rows = _known(kept, stamps)
+    left = [name for name in stamps if name not in rows]
+    if left:
+        progress(f"looking which lines {len(left)} tests and stories come by")
+        named = {each.nodeid: each for each in items}
+        tasks = [left[start::PARTS] for start in range(min(PARTS, len(left)))]
         for ended in children.each(
-            tasks, lambda task: _watched(task, items), jobs=jobs, cpu_s=CPU_S, asleep_s=ASLEEP_S
+            tasks, lambda task: _watched(task, named), jobs=jobs, cpu_s=CPU_S, asleep_s=ASLEEP_S
         ):
             assert ended.answer is not None, ended.why
-            said.append(ended.answer)
+            rows |= {row[0]: (stamps[row[0]], *row[1:]) for row in ended.answer}
         kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(json.dumps([row for rows in said for row in rows]), encoding="utf-8")
-    there = {each.nodeid for each in items}
-    made = _read([row for row in json.loads(kept.read_text(encoding="utf-8")) if row[0] in there])
-    for each in seeds:
-        made.seconds[f"{SEED}{each}"] = STORY_S
-        made.lines[f"{SEED}{each}"] = {name: {EVERYWHERE} for name in modules()}
-    return made
+        kept.write_text(json.dumps(rows), encoding="utf-8")
+    return _read(rows)
 
 
-def _read(rows: list[Any]) -> Reach:
+def _known(kept: Path, stamps: dict[str, str]) -> dict[str, Any]:
+    rows = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    return {name: row for name, row in rows.items() if stamps.get(name) == row[0]}
+
+
+def _read(rows: dict[str, Any]) -> Reach:
     made = Reach()
-    for name, seconds, lines, bad in rows:
+    for name, (_, seconds, lines, bad) in rows.items():
         if bad:
             made.unsound.append(name)
             continue
@@ -98,27 +101,33 @@ def _read(rows: list[Any]) -> Reach:
     return made
 
 
-def _watched(task: list[Any], items: list[pytest.Item]) -> list[Any]:
+def _watched(names: list[str], items: dict[str, pytest.Item]) -> list[Any]:
     files = {str(importlib.import_module(each).__file__): each for each in modules()}
-    warm.settle_in(items[0])
+    warm.settle_in(next(iter(items.values())))
     rows = []
-    for which in task:
-        tracer = _Tracer(files)
+    for name in names:
+        tracer = _Tracer(files, TRACED_S if name in items else CPU_S)
         with tracer:
-            bad, seconds = warm.timed(partial(warm.failed, items[which], CPU_S))
-        rows.append((items[which].nodeid, seconds, tracer.lines(), bad))
+            bad, seconds = warm.timed(partial(_fails, name, items))
+        rows.append((name, seconds, tracer.lines(), bad))
     return rows
+
+
+def _fails(name: str, items: dict[str, pytest.Item]) -> bool:
+    if name in items:
+        return warm.failed(items[name], CPU_S)
+    return bool(found(int(name.removeprefix(SEED))))
 
 
 class _Tracer:
     """Notes the lines that are run, in any thread; a code object of which all are known is let be."""
 
-    def __init__(self, files: dict[str, str]) -> None:
+    def __init__(self, files: dict[str, str], within_s: float) -> None:
         self._files = files
         self.seen: dict[str, set[int]] = {}
         self._left: dict[CodeType, set[int]] = {}
 
-        self._ends_at = time.process_time() + TRACED_S
+        self._ends_at = time.process_time() + within_s
         self._cut = False
 
     def lines(self) -> dict[str, list[int]]:
@@ -160,13 +169,22 @@ class _Tracer:
         return line
 
 
-def _tree() -> str:
-    """A digest of everything that could change what is reached."""
-    total = hashlib.sha256()
-    for folder in ("src/lamplighter", "tests/unit", "tests/simulation"):
-        for path in sorted((warm.ROOT / folder).rglob("*.py")):
-            total.update(str(path.relative_to(warm.ROOT)).encode() + path.read_bytes())
-    return total.hexdigest()[:16]
+def _stamps(names: Iterable[str]) -> dict[str, str]:
+    """For each test and story, a digest of what could change which lines it comes by.
+
+    That is the sources, what tests share, and the file that a test is in.
+    """
+    shared = hashlib.sha256(tree_of(warm.ROOT / "src" / "lamplighter").encode())
+    for path in sorted((warm.ROOT / "tests").rglob("*.py")):
+        if not path.name.startswith("test_"):
+            shared.update(path.read_bytes())
+    files: dict[str, str] = {}
+    for name in names:
+        file = "" if name.startswith(SEED) else name.split("::")[0]
+        if file not in files:
+            text = (warm.ROOT / file).read_bytes() if file else b""
+            files[file] = hashlib.sha256(shared.digest() + text).hexdigest()[:16]
+    return {name: files["" if name.startswith(SEED) else name.split("::")[0]] for name in names}
 
 
 def tree_of(folder: Path) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.mutation.draw import Stratum
 from benchmarks.mutation.mutants import Mutant
 from benchmarks.mutation.trial import CHECKER, EXCEPTION, SCENARIO, SURVIVED, TIMEOUT, UNIT
 
@@ -79,19 +80,36 @@ def short(module: str) -> str:
 
 def table(rows: Iterable[tuple[Mutant, Outcome]]) -> str:
     """How many mutants of each module were told, and how; the rate leaves out those that change nothing."""
-    counts: dict[str, Counter[str]] = {}
-    for mutant, outcome in rows:
-        counts.setdefault(short(mutant.module), Counter())[outcome.how] += 1
+    counts = counted(rows)
     lines: list[tuple[str, ...]] = [("module", "mutants", *COLUMNS, "told")]
     total: Counter[str] = Counter()
     for module, count in sorted(counts.items()):
         total += count
-        lines.append(_line(module, count))
+        lines.append(_line(short(module), count))
     lines.append(_line("all", total))
     widths = [max(len(line[at]) for line in lines) for at in range(len(lines[0]))]
     return "\n".join(
         "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines
     )
+
+
+def counted(rows: Iterable[tuple[Mutant, Outcome]]) -> dict[str, Counter[str]]:
+    """How many mutants of each module came to which end."""
+    counts: dict[str, Counter[str]] = {}
+    for mutant, outcome in rows:
+        counts.setdefault(mutant.module, Counter())[outcome.how] += 1
+    return counts
+
+
+def stratum(there: int, count: Counter[str]) -> Stratum:
+    """One module's part in a draw.
+
+    Args:
+        there: how many mutants the module has.
+        count: how many of those that were tried came to which end.
+    """
+    told = sum(count[each] for each in KILLS)
+    return Stratum(there, count.total(), count.total() - count[EQUIVALENT], told)
 
 
 def rate(count: Counter[str]) -> float:
@@ -111,9 +129,11 @@ __all__ = [
     "SURVIVED",
     "Kept",
     "Outcome",
+    "counted",
     "explained",
     "rate",
     "short",
+    "stratum",
     "table",
     "why",
 ]

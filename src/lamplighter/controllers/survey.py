@@ -39,9 +39,7 @@ def trusted(facts: Facts, now: Instant) -> Facts:
     silent = {each for each in SOURCES if facts.silence(each, now)}
     if not silent:
         return facts
-    changes: dict[str, object] = {}
-    if silent & set(SOURCES):
-        changes["replicas"] = tuple(_masked(each, silent) for each in facts.replicas)
+    changes: dict[str, object] = {"replicas": tuple(_masked(each, silent) for each in facts.replicas)}
     if TRAFFIC in silent:
         changes["loads"] = {}
     return replace(facts, **changes)

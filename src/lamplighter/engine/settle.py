@@ -339,8 +339,7 @@ class _Names:
 
 def _expecting(contract: Contract, start: str) -> Contract:
     expects = tuple(
-        Serving(replica=start) if isinstance(each, Serving) and not each.replica else each
-        for each in contract.expects
+        Serving(replica=start) if isinstance(each, Serving) else each for each in contract.expects
     )
     return replace(contract, expects=expects)
 

@@ -10,7 +10,7 @@ from lamplighter.adapters.delta import NOTHING, apply, delta
 from lamplighter.engine.canonical import canonical, canonical_facts, canonical_history
 from lamplighter.model.changes import LARGE, changed_places, columns
 from lamplighter.model.facts import Exit, Facts, Load, Phase, Replica
-from lamplighter.model.history import History, Sample, WorkloadHistory
+from lamplighter.model.history import Acted, Closed, History, Sample, WorkloadHistory
 from lamplighter.model.value import encode
 
 MANY = 100
@@ -86,6 +86,20 @@ def test_history_keeps_what_a_pass_left_alone() -> None:
     made = canonical_history(after, before)
     assert repr(canonical(after)) == repr(made)
     assert made.workloads["w08"] is before.workloads["w08"]
+
+
+@pytest.mark.parametrize("field", ["acted", "closed"])
+def test_what_is_added_to_a_list_is_made_canonical_and_the_rest_kept(field: str) -> None:
+    """Ends and actions that were remembered stay the objects that they were; new ones come out as encoded."""
+    kinds = {
+        "acted": Acted(at=1, subject="w", kind="scale"),
+        "closed": Closed(action="a", at=1, result="failed"),
+    }
+    old = canonical(History(**{field: (replace(kinds[field], at=0.5),)}))
+    new = replace(old, **{field: (*getattr(old, field), kinds[field])})
+    made = canonical_history(new, old)
+    assert repr(canonical(new)) == repr(made)
+    assert getattr(made, field)[0] is getattr(old, field)[0]
 
 
 def stepped(old: msgspec.Struct, new: msgspec.Struct) -> object:

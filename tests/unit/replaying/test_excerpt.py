@@ -81,6 +81,9 @@ def test_an_excerpt_decides_what_the_whole_did(tmp_path: Path) -> None:
     cut = _report(tmp_path / "cut.sqlite")
     assert (40, 180, whole.unlike) == (cut.first, cut.last, cut.unlike)
     assert (whole.decisions, cut.passes, whole.versions) == (cut.decisions, told.passes, cut.versions)
+    recorded = replay(SqliteRecordings(tmp_path / "cut.sqlite", read_only=True), step)
+    decided = sum(len(each.recorded or ()) for each in recorded)
+    assert (40, 180, decided) == (told.first, told.last, told.decisions)
 
 
 def test_an_excerpt_can_be_cut_again(tmp_path: Path) -> None:
