@@ -141,6 +141,6 @@ def test_interval_of_a_draw_is_wilsons() -> None:
 
 
 def test_mutant_counts_for_as_many_as_it_stands_for() -> None:
-    """Half of a large module and all of a small one are little more than half; what changes nothing is out."""
+    """Half of a large module and all of a small one are little more than half of both."""
     large, small = Stratum(900, 10, 10, 5), Stratum(100, 20, 10, 10)
     assert 0.5263 == round(rate([large, small]).share, 4)
