@@ -49,16 +49,13 @@ class Wakes:
     failed: int = 0
 
     def beyond(self) -> list[float]:
-        """How much longer each took than the app's own start does at the median, least first."""
-        own = statistics.median(self.own_s)
-        return sorted(each - own for each in self.taken_s)
+        """How much longer each took than the app's own start beside it, under the same load, least first."""
+        return sorted(taken - own for taken, own in zip(self.taken_s, self.own_s, strict=True))
 
     def noticed(self) -> float:
         """The median time from when the app could have answered to the answer."""
-        own = statistics.median(self.own_s)
-        return statistics.median(
-            taken - ordered - own for taken, ordered in zip(self.taken_s, self.ordered_s, strict=True)
-        )
+        steps = zip(self.taken_s, self.ordered_s, self.own_s, strict=True)
+        return statistics.median(taken - ordered - own for taken, ordered, own in steps)
 
     def plain(self) -> dict[str, Any]:
         """Everything, rounded, for the record."""
