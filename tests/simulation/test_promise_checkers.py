@@ -31,8 +31,20 @@ from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.system import Freeze, Guards, System
 from lamplighter.targets.simulated import World
 from lamplighter.targets.simulated.journal import Applied, Draining
-from lamplighter.testing.builders import crashed, draining, facts, hung, service, survey, system, unknown, up
+from lamplighter.testing.builders import (
+    Shape,
+    crashed,
+    draining,
+    facts,
+    hung,
+    service,
+    survey,
+    system,
+    unknown,
+    up,
+)
 from lamplighter.testing.checkers import (
+    AppliedOnce,
     BegunIsEnded,
     DrainAsPromised,
     FailedTruly,
@@ -119,6 +131,20 @@ def test_what_was_begun_has_an_end(end: tuple[Closed, ...], violations: int) -> 
     """An action that is under way no more has come to an end that was recorded."""
     first, (inputs, _, after) = made(facts(), decision(FEWER)), made(facts())
     assert violations == len(told(BegunIsEnded().hear, first, (inputs, Result(closed=end), after)))
+
+
+@pytest.mark.parametrize(("listed", "violations"), [((up,), 0), ((up, crashed), 1)])
+def test_name_that_was_taken_over_is_the_same_replica(listed: tuple[Shape, ...], violations: int) -> None:
+    """Named again before it was listed, a replica may have come and ended; one known by then may not."""
+    checker, world = AppliedOnce(), World()
+    first, (inputs, _, after) = made(facts(search=[up]), decision(MORE)), made(facts(search=listed))
+    closed = (Closed(action="a-1", at=1.0, result="superseded", subject="search/r1"),)
+    told(checker.hear, first, (inputs, Result(closed=closed, decisions=(decision(MORE, "a-2"),)), after))
+    world.start("search-2", "search", "r1", "a-1")
+    world.end(world.bodies["search-2"])
+    world.advance(9.0)
+    event = Applied(9.0, 9.0, MORE, "a-2", 1, "", None, world.truth(), world.truth())
+    assert violations == len(list(checker.look(event, Witness(world))))
 
 
 @pytest.mark.parametrize(("stopping", "violations"), [(None, 1), (1.0, 0)])

@@ -29,7 +29,8 @@ def housekeeping(system: System, survey: Survey, history: History) -> Verdict:
     """Propose what keeps the site tidy.
 
     1. An ended replica that was replaced, drained or is not wanted: its record goes after a minute,
-       or earlier if there are more than a few.
+       or earlier if there are more than a few; not while an order to start it is unanswered: given again,
+       that would start another of its name.
     2. More of a release live than is settled (an answer was lost): the least busy are drained, no more
        at once than may be at risk.
     3. A replica drains for longer than it may: a finding.
@@ -52,6 +53,7 @@ def housekeeping(system: System, survey: Survey, history: History) -> Verdict:
 
 
 def _forgettable(survey: Survey, history: History) -> Iterator[str]:
+    ordered = survey.motion.ordered
     for name, memory in survey.among(history.workloads):
         done: list[Replica] = []
         for release in survey.releases(name):
@@ -65,7 +67,7 @@ def _forgettable(survey: Survey, history: History) -> Iterator[str]:
         done.sort(key=lambda each: (-memory.ended.get(each.id, survey.now), each.id))
         for rank, each in enumerate(done):
             age = survey.now - memory.ended.get(each.id, survey.now)
-            if rank >= EVIDENCE_MAX or age >= EVIDENCE_S:
+            if (rank >= EVIDENCE_MAX or age >= EVIDENCE_S) and each.id not in ordered:
                 yield each.id
 
 

@@ -205,16 +205,20 @@ def _side(memory: WorkloadHistory, survey: Survey, workload: str, release: str) 
 def _counts(move: Exchange, sides: tuple[Side, Side], total: int, room: int, share: float) -> tuple[int, int]:
     """Return how many of the taker and of the giver: the taker grows into room, the giver makes room.
 
-    The giver never goes below what its traffic now needs, nor down at all while the taker does not
-    carry what it was already given, but where nothing of that is there and has no room to come.
+    The giver never goes below what its traffic now needs, nor while the taker does not carry what it was
+    already given, unless that is for want of room (see `_making_way`).
     """
     taker, giver = sides
     carried, floor = replicas_for(share, total), replicas_for(1 - share, total)
     need = max(1, carried, replicas_for(move.goal, total))
     up = max(0, carried, min(taker.wanted, need), min(need, room - giver.size))
     if taker.ready < carried:
-        stuck = not move.keep and not taker.there and carried + giver.size > room
-        return up, max(floor, room - carried) if stuck else giver.wanted
+        if carried + giver.size <= room:
+            return up, giver.wanted
+        least = max(floor, room - carried)
+        if not move.keep and not taker.there:
+            return up, least
+        return max(taker.wanted, room - giver.size), min(giver.wanted, max(least, total - taker.ready))
     down = max(floor, min(total if move.keep else floor, room - need))
     if down > giver.wanted:
         down = max(giver.wanted, min(down, room - max(up, taker.size)))

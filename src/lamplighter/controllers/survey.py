@@ -95,15 +95,19 @@ def arranged(replicas: Iterable[Replica]) -> dict[str, Standing]:
 
 
 class Motion:
-    """What is under way: replicas that are being started or stopped by actions not yet verified."""
+    """What is under way: replicas that are being started or stopped by actions not yet verified.
 
-    __slots__ = ("actions", "busy", "coming", "leaving", "lingering", "releases", "subjects")
+    `ordered` are those that the target may be told once more to start, for it has not answered.
+    """
+
+    __slots__ = ("actions", "busy", "coming", "leaving", "lingering", "ordered", "releases", "subjects")
 
     def __init__(self, pending: Mapping[str, Pending], seen: Mapping[str, Replica]) -> None:
         self.coming: dict[tuple[str, str], list[str]] = {}
         self.releases: dict[str, set[str]] = {}
         self.busy: set[str] = set()
         self.leaving: set[str] = set()
+        self.ordered: set[str] = set()
         self.lingering: dict[tuple[str, str], int] = {}
         self.subjects: set[str] = set()
         self.actions: dict[str, Action] = {}
@@ -135,6 +139,8 @@ class Motion:
         self, pending: Pending, release: tuple[str, str], starts: Iterable[str], seen: Mapping[str, Replica]
     ) -> None:
         """Count what is to be started and was never seen: one that came and went comes no more."""
+        if pending.unanswered:
+            self.ordered.update(starts)
         unseen = [each for each in starts if each not in seen and each not in pending.arrived]
         if unseen:
             self.coming.setdefault(release, []).extend(unseen)

@@ -4,9 +4,15 @@ import pytest
 from msgspec.structs import replace
 from tests.unit.engine_pure.world import World, service, system
 
-from lamplighter.model.actions import Dismantle, Forget, Scale
+from lamplighter.controllers import contracts
+from lamplighter.controllers.housekeeping import housekeeping
+from lamplighter.controllers.survey import Survey
+from lamplighter.model.actions import Dismantle, Forget, OutcomeState, Scale
+from lamplighter.model.decisions import Decision, Priority
 from lamplighter.model.facts import HEALTH, PROCESSES, TRAFFIC, Phase
+from lamplighter.model.history import Pending
 from lamplighter.model.system import Freeze, Guards, Range
+from lamplighter.testing import builders
 
 
 def pair() -> World:
@@ -126,6 +132,22 @@ def test_record_of_an_unrepaired_death_is_never_forgotten() -> None:
     here.kill("web-1")
     here.run(100)
     assert "web-1" in here.replicas
+
+
+@pytest.mark.parametrize(("outcome", "kept"), [("unknown", True), ("accepted", False)])
+def test_record_stays_while_its_start_may_be_ordered_again(outcome: OutcomeState, kept: bool) -> None:  # noqa: FBT001
+    """Without a record the target would start another of that name, if it is asked once more."""
+    wanted = builders.system(web=1)
+    why = contracts.Why("scaling", Priority.SCALING, "load")
+    chosen = contracts.grow("web", "r1", (1, 1, 2), why, contracts.Timing())
+    chosen = replace(chosen, action=replace(chosen.action, starts=("web-2",)))
+    started = Decision(id="a-1", at=0.0, subject=chosen.subject, chosen=chosen, state="act", basis="")
+    history = replace(builders.settled(wanted), pending={"a-1": Pending(started, outcome=outcome)})
+    memory = replace(history.workloads["web"], ended={"web-2": -60.0}, replaced={"web-2": "web-3"})
+    seen = builders.facts(web=[builders.up, builders.crashed])
+    survey = Survey(seen, seen.at, history.pending)
+    said = housekeeping(wanted, survey, replace(history, workloads={"web": memory}))
+    assert kept == (() == said.proposals)
 
 
 def test_more_than_settled_are_drained() -> None:

@@ -1,7 +1,9 @@
 """Ownership: one maintainer acts, each action acts once, and nothing is done that was not written down."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from lamplighter.model.history import History
+from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.value import Instant
 from lamplighter.targets.simulated.journal import Applied, Asked, Born, Event
 from lamplighter.testing.checkers.seen import starts, stops
@@ -35,14 +37,30 @@ class AppliedOnce:
 
     A target that has forgotten what it did may do it again when it is asked under the same id, names and
     all: whoever asks has no answer, and what was started then is gone, or it would be listed. Nor can a
-    successor know a name that was given while nothing could be written, of one that left no trace.
+    successor know a name that was given while nothing could be written, of one that left no trace. What takes
+    over from an action whose replicas nobody had seen yet names these very replicas, and starts none of them
+    that has come, and perhaps ended, meanwhile.
     """
 
     def __init__(self) -> None:
+        self._given: dict[str, tuple[str, ...]] = {}
+        self._taken_over: dict[str, set[str]] = {}
         self._applied: dict[str, Instant] = {}
         self._givers: dict[str, str] = {}
         self._born: set[str] = set()
         self._again: set[str] = set()
+
+    def hear(self, inputs: Inputs, result: Result, _after: History, _witness: Witness) -> Iterable[str]:
+        """Hear whom an action was to start that another overtakes, before they were listed."""
+        overtaken = {each.action: each.subject for each in result.closed if each.result == "superseded"}
+        listed = {each.id for each in inputs.facts.replicas} if overtaken else set()
+        for each in result.decisions:
+            if each.state != "act":
+                continue
+            names = (self._given.get(name, ()) for name, on in overtaken.items() if on == each.subject)
+            self._taken_over[each.id] = {name for one in names for name in one} - listed
+            self._given[each.id] = starts(each.chosen.action)
+        return ()
 
     def look(self, event: Event, witness: Witness) -> Iterator[str]:
         """Look at each birth, and at each action, which comes after those that it brings about."""
@@ -62,7 +80,8 @@ class AppliedOnce:
         given = starts(event.action)
         ended = {each.id for each in event.before.replicas if each.ended}
         seen = {each.id for each in event.seen.replicas} if event.seen else set()
-        for name in sorted({*again, *ended.intersection(given)}):
+        taken_over = self._taken_over.get(event.action_id, set())
+        for name in sorted({*again, *(ended.intersection(given) - taken_over)}):
             known = name in seen or name not in witness.unwritten
             if known or self._givers.get(name) == event.holder:
                 yield f"{event.action_id} of {event.holder} starts {name}, whose name was used before"
