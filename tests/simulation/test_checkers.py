@@ -57,6 +57,21 @@ def test_release_that_makes_way_is_not_scaled_down(ordered: str, violations: int
     assert violations == len(list(checker.look(event, witness)))
 
 
+@pytest.mark.parametrize(("decided_at", "violations"), [(1.0, 0), (9.0, 1)])
+def test_budget_goes_by_when_an_action_was_decided(decided_at: float, violations: int) -> None:
+    """One that was decided on a full disk and written down later is out of the window in its own time."""
+    world = World(apps={"search": BUSY})
+    witness, checker, truth = Witness(world), BudgetKept(), world.truth()
+    witness.system = replace(system(search=(2, 6)), guards=Guards(actions=1, window_s=60.0))
+    witness.systems = [witness.system]
+    witness.decided, witness.recorded = {"a-1": decided_at, "a-2": 65.0}, {"a-1": 10.0, "a-2": 65.0}
+    for number, at in ((1, 10.0), (2, 65.0)):
+        scale = Scale(workload="search", release="r1", replicas=number, starts=(f"search-{number}",))
+        event = Applied(at, at, scale, f"a-{number}", 1, "maintainer", None, truth, truth)
+        told = list(checker.look(event, witness))
+    assert violations == len(told)
+
+
 @pytest.mark.parametrize(
     ("written", "holder", "violations"), [(True, "other", 1), (False, "other", 0), (False, "maintainer", 1)]
 )

@@ -47,6 +47,8 @@ STANDS = {Phase.STARTING: "lives", Phase.RUNNING: "lives", Phase.DRAINING: "drai
 class Witness:
     """What is known of one run. `decisions` were recorded; `subjects` are of the others, too.
 
+    `decided` says when an action was decided last, whether that could be recorded or not; `recorded` since
+    when a record holds it: one of a full disk is written down later, with what is under way then.
     `unwritten` are replicas that were started while no record could be kept of it; `undoing` the actions
     that undo another.
     """
@@ -62,6 +64,7 @@ class Witness:
         self.rolled_back: dict[str, Instant] = {}
         self.down_at: Instant | None = None
         self.freed_until: dict[str, Instant] = {}
+        self.decided: dict[str, Instant] = {}
         self.recorded: dict[str, Instant] = {}
         self.unrecorded: set[str] = set()
         self.asked: set[str] = set()
@@ -96,6 +99,7 @@ class Witness:
                 self._ordered(intent, inputs.now)
                 self._promised(intent, answers[intent.id], inputs.now)
         acting = [each for each in result.decisions if each.state == "act"]
+        self.decided.update((each.id, inputs.now) for each in acting)
         self.subjects.update((each.id, each.subject) for each in acting)
         self.undoing.update(each.id for each in acting if each.chosen.controller == "undo")
         if recorded:

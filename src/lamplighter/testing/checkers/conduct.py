@@ -32,11 +32,12 @@ class BudgetKept:
     """At most so many actions in the window, and at most so much of a workload at risk at once.
 
     What another maintainer did and could not write down is in nobody's count. What undoes an action waits
-    for nothing. What a forgetful target does again counts once.
+    for nothing. What a forgetful target does again counts once, and by when it was decided: one that could
+    be written down only later is no younger for that.
     """
 
     def __init__(self) -> None:
-        self._acted: deque[tuple[Instant, str]] = deque()
+        self._acted: deque[tuple[Instant, str, str]] = deque()
         self._counted: set[str] = set()
 
     def look(self, event: Event, witness: Witness) -> Iterator[str]:
@@ -46,15 +47,15 @@ class BudgetKept:
         name, system = event.action.workload, witness.system
         if system is None or witness.released_by_order(name, event.sent_at):
             return
-        decided_at = witness.recorded.get(event.action_id, event.sent_at)
+        decided_at = witness.decided.get(event.action_id, event.sent_at)
         guards = witness.guards(decided_at)
         if event.action_id in self._counted:
             return
         self._counted.add(event.action_id)
-        self._acted.append((decided_at, "" if event.action_id in witness.recorded else event.holder))
+        self._acted.append((decided_at, event.action_id, event.holder))
         while self._acted[0][0] <= decided_at - ACTED_S_MAX:
             self._acted.popleft()
-        known = (at for at, holder in self._acted if holder in ("", event.holder))
+        known = (at for at, one, who in self._acted if who == event.holder or one in witness.recorded)
         number = sum(decided_at - guards.window_s + 1e-6 < each <= decided_at for each in known)
         if number > guards.actions and event.action_id not in witness.undoing:
             window_s = guards.window_s
