@@ -9,10 +9,10 @@ from lamplighter.model.facts import HEALTH, TRAFFIC, Facts, Load, Source
 from lamplighter.model.history import History, WorkloadHistory
 from lamplighter.model.intents import Answer, Up
 from lamplighter.model.passes import Inputs, Result
-from lamplighter.model.system import Guards
+from lamplighter.model.system import Guards, Health
 from lamplighter.targets.simulated import App, Demand, World
 from lamplighter.targets.simulated.journal import Applied, Standing, Truth
-from lamplighter.testing.builders import crashed, facts, system, up
+from lamplighter.testing.builders import crashed, facts, service, starting, system, up
 from lamplighter.testing.checkers import BudgetKept, OutageHeld, Patient, ScaledDownRightly, WaitersServed
 from lamplighter.testing.checkers.seen import could_serve
 from lamplighter.testing.witness import Witness
@@ -125,6 +125,19 @@ def test_waiting_that_a_guard_makes_is_not_held_against_a_workload() -> None:
             seen = replace(facts(at=float(now), search=[crashed]), loads=loads)
             found.append((state, *checker.hear(Inputs(now=float(now), facts=seen), result, history, order)))
     assert {"act"} == {each[0] for each in found if each[1:]}
+
+
+@pytest.mark.parametrize(("start_timeout_s", "violations"), [(20.0, 1), (60.0, 0)])
+def test_waiting_is_as_long_as_a_start_may_take(start_timeout_s: float, violations: int) -> None:
+    """One start that comes to nothing is given up after its time, and only then made good."""
+    checker, order = WaitersServed(), Witness(World())
+    wanted = system(search=service("search", health=Health(start_timeout_s=start_timeout_s)))
+    history = History(system=wanted, workloads={"search": WorkloadHistory(stable="r1")})
+    found: list[str] = []
+    for now in range(0, 70, 5):
+        seen = replace(facts(at=float(now), search=[starting]), loads={"search": Load(queued=9)})
+        found += checker.hear(Inputs(now=float(now), facts=seen), Result(), history, order)
+    assert violations == len(found)
 
 
 @pytest.mark.parametrize(("read_s_before", "violations"), [(0.5, 0), (0.0, 1)])

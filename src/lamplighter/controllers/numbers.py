@@ -138,7 +138,10 @@ def numbers(memory: WorkloadHistory, service: Service, survey: Survey, capacity:
     name = service.name
     shares = {each: share for each, share in survey.facts.shares.get(name, {}).items() if share > 0}
     rollout = active(memory)
-    shares = shares or _left_to_strays(survey, name, {memory.stable, rollout.candidate if rollout else ""})
+    ours = {memory.stable, rollout.candidate if rollout else ""}
+    if _all_ended(memory, survey, name, shares) and not shares.keys() <= ours:
+        shares = {}
+    shares = shares or _left_to_strays(survey, name, ours)
     move = exchange(memory, service, survey, shares)
     staying = {move.taker, move.giver, memory.stable, rollout.candidate if rollout else "", *shares}
     others = sorted({*survey.releases(name), *memory.wanted} - staying)
@@ -234,6 +237,14 @@ def _share(move: Exchange, sides: tuple[Side, Side], up: int, total: int, share:
     if not move.keep or (up < need and taker.ready >= up):
         return min(move.goal, max(share, round(taker.ready / total, SHARE_DIGITS)))
     return share
+
+
+def _all_ended(memory: WorkloadHistory, survey: Survey, workload: str, shares: Mapping[str, float]) -> bool:
+    """Return whether nothing is left, or to come, of any release that a gateway still gives traffic.
+
+    After all was ordered down and up again, before the gateway was taken down, that is as good as no shares.
+    """
+    return not any(memory.wanted.get(each) or survey.count(workload, each) for each in shares)
 
 
 def _left_to_strays(survey: Survey, workload: str, ours: Collection[str]) -> dict[str, float]:

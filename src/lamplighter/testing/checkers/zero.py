@@ -16,6 +16,8 @@ from lamplighter.testing.witness import Witness
 
 WAKING_S_MAX = 60.0
 """A start, a repair of it and their back-offs; only time in which every source was heard counts."""
+AGAIN_S_MAX = 30.0
+"""The same where a first start has used up all the time that the spec gives it, and is replaced."""
 GAP_S_MAX = 10.0
 ANSWERED = frozenset({"action-held", "approval-asked"})
 """Findings that say why nothing is done."""
@@ -63,14 +65,15 @@ class WaitersServed:
             return
         held = {each.subject.partition("/")[0] for each in result.findings if each.kind in ANSWERED}
         held |= {workload_of(each.chosen.action) for each in result.decisions if each.state in HELD}
-        for name in after.system.services if after.system else ():
+        for name, service in after.system.services.items() if after.system else ():
+            most_s = max(WAKING_S_MAX, service.health.start_timeout_s + AGAIN_S_MAX)
             load = inputs.facts.loads.get(name)
             at_zero = after.workloads[name].stable if name in after.workloads else ""
             if not at_zero or load is None or not load.queued or _ready(name, inputs.facts):
                 self._waiting_s.pop(name, None)
                 continue
             self._waiting_s[name] = self._waiting_s.get(name, 0.0) + (0.0 if name in held else gap_s)
-            if self._waiting_s[name] > WAKING_S_MAX:
+            if self._waiting_s[name] > most_s:
                 yield f"{load.queued} requests have waited for {name} for {self._waiting_s[name]:.0f} s"
 
 
