@@ -29,8 +29,8 @@ from lamplighter.model.history import Closed, History, Pending
 from lamplighter.model.intents import Answer, Down, Intent, Rollback, Up
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.system import Freeze, Guards, System
-from lamplighter.targets.simulated import World
-from lamplighter.targets.simulated.journal import Applied, Draining
+from lamplighter.targets.simulated import Faults, SourceFaults, World
+from lamplighter.targets.simulated.journal import Applied, Closing, Draining
 from lamplighter.testing.builders import (
     Shape,
     crashed,
@@ -59,6 +59,7 @@ from lamplighter.testing.checkers import (
     StillStands,
     SuccessorFirst,
     UndoSpares,
+    VerifiedTrue,
     WaysBackKept,
 )
 from lamplighter.testing.checkers.conditions import so
@@ -256,6 +257,20 @@ def test_what_was_called_back_gains_nothing(to: dict[str, float], violations: in
     shift = Shift(workload="search", shares=to)
     event = Applied(20.0, 20.0, shift, "a-1", 1, "", None, before, witness.world.truth())
     assert violations == len(list(WaysBackKept().look(event, witness)))
+
+
+@pytest.mark.parametrize(("contradiction_p", "violations"), [(0.0, 1), (0.1, 0)])
+def test_word_for_one_that_never_served_is_a_lie_of_somebodys(
+    contradiction_p: float, violations: int
+) -> None:
+    """Called verified as it ends: excused where health may say so of one that a late list has as living."""
+    world = World(faults=Faults(sources=SourceFaults(contradiction_p=contradiction_p)))
+    world.start("search-2", "search", "r1", "a-1")
+    world.end(world.bodies["search-2"])
+    world.advance(1.0)
+    closed = Closed(action="a-1", at=1.0, result="verified")
+    event = Closing(1.0, closed, decision(MORE, expects=(Serving(replica="search-2"),)))
+    assert violations == len(list(VerifiedTrue().look(event, Witness(world))))
 
 
 @pytest.mark.parametrize(("under_way", "violations"), [(True, 0), (False, 1)])

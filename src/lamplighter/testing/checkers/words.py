@@ -66,9 +66,9 @@ class VerifiedTrue:
         match condition:
             case Ready(workload=workload, release=release, at_least=count):
                 there = (each for each in world.bodies.values() if each.workload == workload)
-                return sum(_serves(each, world.now) for each in there if each.release == release) >= count
+                return sum(_serves(each, world) for each in there if each.release == release) >= count
             case Serving(replica=name):
-                return name not in world.bodies or _serves(world.bodies[name], world.now)
+                return name not in world.bodies or _serves(world.bodies[name], world)
             case Gone(replica=name):
                 return name not in world.bodies or not world.bodies[name].live
             case Live(workload=workload, release=release, exactly=count):
@@ -88,13 +88,20 @@ class VerifiedTrue:
                 return True
 
 
-def _serves(body: Body, now: Instant) -> bool:
-    """Return whether a replica passes its checks, or did a moment ago, whatever became of it since."""
+def _serves(body: Body, world: World) -> bool:
+    """Return whether a replica passes its checks, or did a moment ago, whatever became of it since.
+
+    Of one that ended a moment ago health may say so although it never did, where sources contradict each
+    other, and a list that is a little older may still have it among the living.
+    """
+    since = world.now - LAG_S
+    lied = world.faults.sources.contradiction_p > 0 or world.befalling.lately("contradictions", LAG_S)
     ends = [each for each in (body.down_at, body.draining_since, body.ended_at) if each is not None]
     return (
         body.serving
-        or (body.passed_once and bool(ends) and now - min(ends) <= LAG_S)
-        or (body.passed_once and body.passed_at is not None and now - body.passed_at <= LAG_S)
+        or (body.passed_once and bool(ends) and min(ends) >= since)
+        or (body.passed_once and body.passed_at is not None and body.passed_at >= since)
+        or (lied and body.ended_at is not None and body.ended_at >= since)
     )
 
 
