@@ -243,8 +243,7 @@ class Survey:
 
     def strangers(self, ours: AbstractSet[str]) -> list[str]:
         """Return the names of workloads that have replicas and are not among `ours`, sorted."""
-        there = self._layout.places.keys()
-        return [] if there <= ours else sorted(there - ours)
+        return sorted(self._layout.places.keys() - ours)
 
     def releases(self, workload: str) -> tuple[str, ...]:
         """Return the releases of a workload that replicas exist of or come of, sorted."""

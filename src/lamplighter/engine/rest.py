@@ -86,7 +86,7 @@ class Rest:
         if not continued(history.heard, survey.now) or survey.now <= history.heard[-1]:
             return
         facts, ours = survey.facts, history.workloads
-        woken = {*self._touched(facts), *self._reshared(facts), *survey.behind, *_busy(history)}
+        woken = {*self._touched(facts), *self._reshared(facts), *survey.behind}
         woken.update(survey.strangers(ours.keys()), differing(self._workloads, ours), self._due(survey.now))
         stirred = []
         for name in self._reloaded(facts):
@@ -165,13 +165,10 @@ class Rest:
         old, new = self._facts.shares, facts.shares
         if old is new:
             return
-        if old == new:
-            return
         for name, shares in new.items():
-            if (known := old.get(name)) is not shares and known != shares:
+            if old.get(name) != shares:
                 yield name
-        if len(old) != len(new) or old.keys() != new.keys():
-            yield from old.keys() - new.keys()
+        yield from old.keys() - new.keys()
 
     def _moved(self, name: str, known: Resting, survey: Survey, history: History) -> bool | None:
         """Return whether a changed load is to be noted; None if the workload has to be looked at."""
@@ -196,7 +193,7 @@ def at_rest(name: str, history: History, survey: Survey) -> Resting | None:
 
     1. It has one release, which has all the traffic, and no rollout is under way.
     2. As many of it live as are settled, within the spec's bounds, and every one is known to serve.
-    3. Nothing is noted of a replica but that it was ready once: none has failed, ended or was replaced.
+    3. Nothing is noted of a replica but that it was ready once: none is too large or was replaced.
     4. Its load has been within the bounds that ask for this very number, in all that the windows see.
     5. Repairs that are counted against it are forgotten at an instant that is known.
     6. It does not go to zero: the time of one that does runs while nothing changes.
@@ -252,33 +249,27 @@ def _moved_in_or_out(old: Replicas, new: Replicas) -> Iterator[str]:
 def _settled(service: Service, memory: WorkloadHistory) -> bool:
     """Return whether one release is settled, and nothing is noted against its replicas."""
     capacity = memory.capacity
-    if not memory.stable or active(memory) is not None or capacity < 1:
+    if active(memory) is not None or memory.wanted != {memory.stable: capacity}:
         return False
-    if memory.wanted != {memory.stable: capacity} or bounded(service, capacity) != capacity:
-        return False
-    return not (
-        memory.not_ready_since
-        or memory.unknown_since
-        or memory.over_memory_since
-        or memory.ended
-        or memory.replaced
-        or memory.missing_since
-        or memory.unlisted_since
-    )
+    noted = memory.over_memory_since or memory.replaced or memory.unlisted_since
+    return bounded(service, capacity) == capacity and not noted
 
 
 def _standing(service: Service, memory: WorkloadHistory, survey: Survey) -> bool:
-    """Return whether what is settled is what stands, serves and gets the traffic."""
+    """Return whether what is settled is what stands, serves and gets the traffic.
+
+    Then none has ended, is missing, fails or is unknown: what is noted of that need not be looked at.
+    """
     standings = survey.standings(service.name)
     standing = standings.get(memory.stable)
     if standing is None or len(standings) > 1 or standing.exited or standing.draining:
         return False
     shares = survey.facts.shares.get(service.name, {})
-    if not len(standing.live) == standing.ready == memory.capacity == len(memory.first_ready):
+    if not len(standing.live) == standing.ready == memory.capacity:
         return False
     if len(shares) != 1 or not shares.get(memory.stable, 0.0) > 0:
         return False
-    return all(each.phase is not Phase.UNKNOWN and each.id in memory.first_ready for each in standing.live)
+    return all(each.phase is not Phase.UNKNOWN for each in standing.live)
 
 
 def _lowest(service: Service, capacity: int) -> float:

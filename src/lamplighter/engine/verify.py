@@ -169,8 +169,6 @@ def undoing(pending: Pending, survey: Survey) -> Proposal | None:
     blast = 0.0
     if isinstance(undo, Scale) and isinstance(chosen.action, Scale):
         serving = survey.ready(undo.workload, undo.release)
-        if serving >= chosen.action.replicas:
-            return None
         undo = replace(undo, replicas=max(undo.replicas, serving), stops=())
         idle = [each for each in survey.staying(undo.workload, undo.release) if each.ready is False]
         excess = survey.count(undo.workload, undo.release) - undo.replicas

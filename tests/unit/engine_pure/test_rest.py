@@ -1,6 +1,7 @@
 """Rest: a pass that looks only at who is not at rest comes to the same as one that looks at everybody."""
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -240,3 +241,20 @@ def test_facts_that_fall_behind_wake_what_they_are_behind_on() -> None:
         told(world, ("wobble", ("web", 1)))
         world.once()
     assert world.history.workloads["web"].answered_at is not None
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_in_a_silence_everybody_is_looked_at(source: str) -> None:
+    """Nobody rests on what a source said before it fell silent."""
+    world = begun()
+    told(world, ("silence", source))
+    world.once()
+    assert sorted(NAMES) == looked_at(world)
+
+
+def test_while_the_gateway_is_not_set_as_the_spec_says_everybody_is_looked_at() -> None:
+    """What it does with the traffic until then is not what was settled."""
+    world = begun()
+    world.configured = "another"
+    world.once()
+    assert sorted(NAMES) == looked_at(world)
