@@ -242,10 +242,12 @@ def release_spare(survey: Survey, scale: Scale, successor: str, why: Why) -> Pro
 def shift(survey: Survey, workload: str, shares: Mapping[str, float], why: Why) -> Proposal:
     """Propose how the traffic of a workload is shared; each release that gets more must be ready for it.
 
-    As many of it as are now: by them it was decided how much it can carry.
+    As many of it as are now: by them it was decided how much it can carry. One that loses all that it has
+    since none of it is ready is left with it if that has changed.
     """
     before = survey.facts.shares.get(workload, {})
     wanted = {release: share for release, share in sorted(shares.items()) if share > 0}
+    losing = [each for each in sorted(before) if before[each] > 0 and each not in wanted]
     gaining = [release for release in wanted if wanted[release] > before.get(release, 0.0)]
     return propose(
         why,
@@ -259,12 +261,22 @@ def shift(survey: Survey, workload: str, shares: Mapping[str, float], why: Why) 
                     Ready(workload=workload, release=each, at_least=max(1, survey.ready(workload, each)))
                     for each in gaining
                 ),
+                *(need for each in losing for need in _dark(survey, workload, each)),
             ),
             expects=(Shares(workload=workload, shares=wanted),),
             deadline_s=SHIFT_DEADLINE_S,
             undo=Shift(workload=workload, shares=dict(before)) if before else None,
         ),
     )
+
+
+def _dark(survey: Survey, workload: str, release: str) -> tuple[Condition, ...]:
+    """Return that nothing of a release serves, if that is so: each fails its checks, or there is none."""
+    there = survey.staying(workload, release)
+    if any(each.ready is not False for each in there):
+        return ()
+    none = (Live(workload=workload, release=release, exactly=0),)
+    return tuple(Broken(replica=each.id) for each in there) or none
 
 
 def forget(replicas: tuple[str, ...], why: Why) -> Proposal:

@@ -3,7 +3,7 @@
 from lamplighter.controllers.survey import Survey, trusted
 from lamplighter.engine.conditions import holds
 from lamplighter.engine.verify import kind
-from lamplighter.model.actions import Scale
+from lamplighter.model.actions import Action, Replace, Scale
 from lamplighter.model.decisions import Decision, Refusal
 from lamplighter.model.facts import Facts
 from lamplighter.model.history import History
@@ -16,6 +16,8 @@ def revalidate(decision: Decision, facts: Facts, history: History, now: Instant)
     1. It is not under way any more: a newer one overtook it.
     2. A precondition is known not to hold, or cannot be told: what was sure a moment ago is not now.
     3. A replica that it would stop is the last one ready of its workload, while others are to stay.
+    4. With what it starts more would live than `max` and `surge` allow: somebody else has started some
+       meanwhile, or they are fewer now.
 
     Args:
         decision: what is about to be applied.
@@ -31,7 +33,7 @@ def revalidate(decision: Decision, facts: Facts, history: History, now: Instant)
         if answer is not True:
             code = "precondition-unknown" if answer is None else "precondition-false"
             return Refusal(code=code, detail=f"{kind(need)}: {need}")
-    return _spared(decision, survey)
+    return _spared(decision, survey) or _room(decision.chosen.action, history, survey)
 
 
 def _spared(decision: Decision, survey: Survey) -> Refusal | None:
@@ -49,6 +51,24 @@ def _spared(decision: Decision, survey: Survey) -> Refusal | None:
     if any(each.ready is True for each in staying) or not _serving(stops, survey):
         return None
     return Refusal(code="precondition-false", detail=f"none of {action.workload} would be left ready")
+
+
+def _room(action: Action, history: History, survey: Survey) -> Refusal | None:
+    """Refuse to start what there is no room for; what is listed already was started before."""
+    if not isinstance(action, Scale | Replace) or history.system is None:
+        return None
+    service = history.system.services.get(action.workload)
+    starts = (action.start,) if isinstance(action, Replace) else action.starts
+    starts = tuple(each for each in starts if each not in survey.replicas)
+    if service is None or not starts:
+        return None
+    ends = {action.replica} if isinstance(action, Replace) else {*action.stops}
+    standings = survey.standings(service.name).values()
+    staying = sum(each.id not in ends for standing in standings for each in standing.live)
+    top = service.replicas.max + service.rollout.surge
+    if staying + len(starts) <= top:
+        return None
+    return Refusal(code="precondition-false", detail=f"{staying} of {service.name} live, {top} may")
 
 
 def _serving(replicas: set[str], survey: Survey) -> bool:

@@ -282,6 +282,35 @@ def test_traffic_goes_to_as_many_as_it_was_decided_by() -> None:
     assert "precondition-false" == (refusal and refusal.code)
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_traffic_is_not_taken_from_what_has_come_back(there: bool) -> None:  # noqa: FBT001
+    """It was to lose all since nothing of it served; one that does by now keeps what it has."""
+    here = World().settle()
+    shared = replace(here.facts(), shares={"web": {"r0": 0.5, "r1": 0.5}})
+    back = replace(here.replicas["web-1"], id="web-0", release="r0")
+    hung = (replace(back, ready=False),) if there else ()
+    before, now = (replace(shared, replicas=(*shared.replicas, *more)) for more in (hung, (back,)))
+    chosen = shift(Survey(before, here.now), "web", {"r1": 1.0}, Why("rollout", Priority.ROLLOUT, "a test"))
+    decision = Decision(id="a-1", at=here.now, subject="web", chosen=chosen, state="act", basis="b")
+    history = replace(here.history, pending={"a-1": Pending(decision=decision)})
+    found = [revalidate(decision, each, history, here.now) for each in (before, now)]
+    assert [None, "precondition-false"] == [each and each.code for each in found]
+
+
+@pytest.mark.parametrize(("most", "code"), [(3, None), (2, "precondition-false")])
+def test_nothing_is_started_where_others_have_taken_the_room(most: int, code: str | None) -> None:
+    """Whom a predecessor started with no record of it nobody remembers; it is seen, and counts."""
+    here = World().settle()
+    up = grow("web", "r1", (2, 2, 3), Why("scaling", Priority.SCALING, "load"), Timing(9.0, 9.0))
+    chosen = replace(up, action=replace(up.action, starts=("web-9",)))
+    decision = Decision(id="a-1", at=here.now, subject="web/r1", chosen=chosen, state="act", basis="b")
+    policy = replace(service().rollout, surge=0)
+    wanted = system(service(replicas=Range(min=1, max=most), rollout=policy))
+    history = replace(here.history, system=wanted, pending={"a-1": Pending(decision=decision)})
+    refusal = revalidate(decision, here.facts(), history, here.now)
+    assert code == (refusal and refusal.code)
+
+
 def test_overtaken_decision_is_refused() -> None:
     """What is no longer under way is not applied."""
     here, decision = drain(World().settle())
