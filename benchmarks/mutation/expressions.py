@@ -187,7 +187,7 @@ def _sequence(node: ast.Tuple | ast.Set | ast.List, _live: ModuleType) -> Found:
     for at in range(len(node.elts)):
         left = [*node.elts[:at], *node.elts[at + 1 :]]
         yield "element-dropped", ast.unparse(type(node)(left))
-    if starred and len(node.elts) == 2:
+    if starred and len(node.elts) == 2 and not isinstance(node, ast.Set):
         yield "union-order", ast.unparse(type(node)(node.elts[::-1]))
 
 

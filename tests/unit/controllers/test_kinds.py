@@ -10,7 +10,6 @@ from lamplighter import controllers, engine
 from lamplighter.controllers.kinds import KINDS, finding
 from lamplighter.controllers.survey import Survey, trusted
 from lamplighter.model.facts import HEALTH, MACHINE, PROCESSES, TRAFFIC, Phase
-from lamplighter.model.findings import Severity
 
 
 def sources() -> str:
@@ -34,16 +33,6 @@ def test_unregistered_kind_is_a_broken_invariant() -> None:
 def test_every_kind_says_what_it_means() -> None:
     """A kind is explained by a sentence."""
     assert [] == [kind for kind, each in KINDS.items() if not each.meaning.endswith(".")]
-
-
-def test_what_merely_waits_is_a_note_and_what_needs_a_person_now_is_urgent() -> None:
-    """Everything else is a warning: alerts are made by severity."""
-    of = {
-        severity: {kind for kind, each in KINDS.items() if each.severity == severity} for severity in Severity
-    }
-    waits = {"repair-waits", "load-unknown", "waits-for-needs", "rollout-waits", "action-held"}
-    urgent = {"needs-a-person", "rollout-failed", "unrecordable"}
-    assert (waits, urgent) == (of[Severity.NOTE], of[Severity.URGENT])
 
 
 @pytest.mark.parametrize(

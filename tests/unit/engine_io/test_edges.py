@@ -225,3 +225,27 @@ def test_busy_loop_looks_again_soon_and_an_idle_one_takes_its_time(make: Make) -
         return target.observed - seen
 
     assert asyncio.run(scenario()) <= 1
+
+
+def test_answer_makes_the_next_pass_come_at_once(make: Make) -> None:
+    """What was done may call for more: three actions one after the other, though the interval is long."""
+    target = ListTarget()
+    loop = make(target, pace=Pace(interval_s=60.0, busy_interval_s=60.0, floor_s=0.0))
+
+    async def scenario() -> None:
+        running = asyncio.create_task(loop.run())
+        async with asyncio.timeout(20):
+            while len(target.replicas) < 3:  # noqa: ASYNC110 - the loop has no event for it
+                await asyncio.sleep(0.01)
+        loop.stop()
+        await running
+
+    asyncio.run(scenario())
+    assert ["a-1", "a-2", "a-3"] == [name for name, _, _ in target.applied]
+
+
+def test_pace_of_a_maintainer() -> None:
+    """A look each second, five while something is on its way; facts a second old are read again."""
+    pace = Pace()
+    assert (1.0, 0.2, 0.1, 1.0) == (pace.interval_s, pace.busy_interval_s, pace.floor_s, pace.fresh_s)
+    assert (5.0, 10.0, 20.0) == (pace.observe_deadline_s, pace.apply_deadline_s, pace.record_deadline_s)

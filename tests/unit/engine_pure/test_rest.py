@@ -258,3 +258,27 @@ def test_while_the_gateway_is_not_set_as_the_spec_says_everybody_is_looked_at() 
     world.configured = "another"
     world.once()
     assert sorted(NAMES) == looked_at(world)
+
+
+def test_while_everything_goes_down_everybody_is_looked_at() -> None:
+    """Nothing that was settled holds any more."""
+    world = begun()
+    world.down()
+    assert sorted(NAMES) == looked_at(world)
+
+
+def test_one_that_is_gone_from_the_list_wakes_its_own_workload() -> None:
+    """The others stand in other places of it, and as they did."""
+    world = begun()
+    told(world, ("vanish", sorted(world.replicas).index(world.live(workload="calm")[0])))
+    world.once()
+    assert ["calm"] == looked_at(world)
+
+
+def test_another_share_wakes_its_own_workload() -> None:
+    """And so does one that a gateway has forgotten."""
+    world = begun()
+    told(world, ("reshare", "quick"))
+    del world.shares["slow"]
+    world.once()
+    assert ["quick", "slow"] == looked_at(world)

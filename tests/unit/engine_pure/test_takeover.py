@@ -11,7 +11,7 @@ from lamplighter.engine.guard import Watch, guard
 from lamplighter.engine.settle import carried
 from lamplighter.model.actions import Contract, OutcomeState, Scale
 from lamplighter.model.decisions import Decision, Priority, Proposal
-from lamplighter.model.history import Pending
+from lamplighter.model.history import Closed, Pending
 from lamplighter.model.system import Guards
 from lamplighter.testing.builders import NOW, facts, settled, system, up
 
@@ -105,3 +105,17 @@ def test_what_destroys_nothing_needs_no_yes_however_much_it_touches() -> None:
     decision = Decision(id="a-1", at=NOW, subject="web/r1", chosen=chosen, state="act", basis="b")
     seen = Survey(trusted(facts(web=[up] * 4), NOW), NOW)
     assert "act" == guard(decision, Watch(settled(wanted, web=4), seen, recordable=True)).state
+
+
+def test_undo_waits_for_no_earlier_failure() -> None:
+    """The action that it undoes has failed, and its workload waits for that."""
+    history = settled(replace(system(web=(2, 8))), web=4)
+    failed = Closed(action="a-0", at=NOW, result="failed", subject="web/r1", kind="scale")
+    seen = Survey(trusted(facts(web=[up] * 4), NOW), NOW)
+    states = []
+    for controller in ("undo", "scaling"):
+        chosen = replace(wants(5, starts=1), controller=controller)
+        decision = Decision(id="a-1", at=NOW, subject="web/r1", chosen=chosen, state="act", basis="b")
+        watch = Watch(replace(history, closed=(failed,)), seen, recordable=True)
+        states.append(guard(decision, watch).state)
+    assert ["act", "held"] == states
