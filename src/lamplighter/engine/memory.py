@@ -15,7 +15,7 @@ from lamplighter.controllers.repair import MISSING_GRACE_S, SHORT_LIFE_S, vanish
 from lamplighter.controllers.rollout import progress
 from lamplighter.controllers.survey import Survey
 from lamplighter.engine.samples import Heard, sampled
-from lamplighter.model.actions import Replace, Scale
+from lamplighter.engine.settle import starting
 from lamplighter.model.facts import PROCESSES, Phase, Replica
 from lamplighter.model.history import History, Pending, WorkloadHistory
 from lamplighter.model.system import Service
@@ -71,9 +71,7 @@ def retired(memory: WorkloadHistory) -> WorkloadHistory:
 
 def _arrived(pending: Pending, survey: Survey) -> Pending:
     """Note which of the replicas that an action starts have been seen."""
-    action = pending.decision.chosen.action
-    starts = action.starts if isinstance(action, Scale) else ()
-    starts = (action.start,) if isinstance(action, Replace) else starts
+    starts = starting(pending.decision.chosen.action)
     new = tuple(each for each in starts if each in survey.replicas and each not in pending.arrived)
     return replace(pending, arrived=(*pending.arrived, *new)) if new else pending
 

@@ -2,6 +2,7 @@
 
 from lamplighter.controllers.survey import Survey, trusted
 from lamplighter.engine.conditions import holds
+from lamplighter.engine.settle import starting
 from lamplighter.engine.verify import kind
 from lamplighter.model.actions import Action, Replace, Scale
 from lamplighter.model.decisions import Decision, Refusal
@@ -58,8 +59,7 @@ def _room(action: Action, history: History, survey: Survey) -> Refusal | None:
     if not isinstance(action, Scale | Replace) or history.system is None:
         return None
     service = history.system.services.get(action.workload)
-    starts = (action.start,) if isinstance(action, Replace) else action.starts
-    starts = tuple(each for each in starts if each not in survey.replicas)
+    starts = tuple(each for each in starting(action) if each not in survey.replicas)
     if service is None or not starts:
         return None
     ends = {action.replica} if isinstance(action, Replace) else {*action.stops}

@@ -3,7 +3,7 @@
 Here, and only here, replicas to be started get their names: only here it is known what goes ahead.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -25,7 +25,7 @@ from lamplighter.model.actions import (
 from lamplighter.model.decisions import Decision, Lost, Proposal
 from lamplighter.model.facts import Phase
 from lamplighter.model.history import History, Pending, WorkloadHistory
-from lamplighter.model.value import digest, encode
+from lamplighter.model.value import Instant, digest, encode
 
 OWNERS = frozenset({"rollout", "scaling", "teardown", "undo"})
 """Controllers whose Scale settles a number. Repair and housekeeping bring what lives back to it."""
@@ -86,10 +86,20 @@ def settle(proposals: list[Proposal], history: History, survey: Survey) -> tuple
             continue
         claimed.update(dict.fromkeys((*claims, *_marks(proposal, history)), len(winners)))
         winners.append((proposal, overtakes))
-    naming = _Names(history)
     bases = _Bases(history, survey)
+    asked = {rank: bases.asked(proposal) for rank, (proposal, _) in enumerate(winners)}
+    naming = _Names(history, [each.chosen for each in asked.values() if each])
     return tuple(
-        Settled(_decision(naming, bases, proposal, tuple(losers.get(rank, ())), survey), overtakes)
+        Settled(
+            _decision(
+                chosen=one.chosen if (one := asked[rank]) else naming.named(proposal),
+                subject=proposal.subject,
+                basis=bases.of(proposal),
+                lost=tuple(losers.get(rank, ())),
+                now=survey.now,
+            ),
+            overtakes,
+        )
         for rank, (proposal, overtakes) in enumerate(winners)
     )
 
@@ -282,16 +292,11 @@ def _overtakes(proposal: Proposal, chosen: Proposal) -> bool:
     return type(new) is type(old) and new != old and not isinstance(new, Forget)
 
 
-def _decision(
-    naming: "_Names", bases: "_Bases", proposal: Proposal, lost: tuple[Lost, ...], survey: Survey
-) -> Decision:
-    basis = bases.of(proposal)
-    asked = bases.asked(proposal, basis)
-    chosen = asked.chosen if asked else naming.named(proposal)
+def _decision(chosen: Proposal, subject: str, basis: str, lost: tuple[Lost, ...], now: Instant) -> Decision:
     return Decision(
         id="a-" + digest((chosen.action, basis)),
-        at=survey.now,
-        subject=proposal.subject,
+        at=now,
+        subject=subject,
         chosen=chosen,
         state="act",
         basis=basis,
@@ -308,12 +313,23 @@ def workload_of(action: Action) -> str:
             return ""
 
 
-class _Names:
-    """Names for the replicas that one pass starts; each number is used once."""
+def starting(action: Action) -> tuple[str, ...]:
+    """Return the replicas that an action starts."""
+    if isinstance(action, Replace):
+        return (action.start,)
+    return action.starts if isinstance(action, Scale) else ()
 
-    def __init__(self, history: History) -> None:
+
+class _Names:
+    """Names for the replicas that one pass starts; each number is used once.
+
+    Those in what a person was `asked` about are given already, and it may go ahead in this very pass.
+    """
+
+    def __init__(self, history: History, asked: Iterable[Proposal]) -> None:
         self._workloads = history.workloads
         self._next: dict[str, int] = {}
+        self._given = {name for each in asked for name in starting(each.action)}
 
     def named(self, proposal: Proposal) -> Proposal:
         """Return the proposal with its replicas named, in the action and in what it expects."""
@@ -333,6 +349,8 @@ class _Names:
         if number is None:
             memory = self._workloads.get(workload)
             number = memory.ordinal if memory else 1
+        while f"{workload}-{number}" in self._given:
+            number += 1
         self._next[workload] = number + 1
         return f"{workload}-{number}"
 
@@ -363,8 +381,11 @@ class _Bases:
             self._known[name] = digest(self._facts(name))
         return self._known[name]
 
-    def asked(self, proposal: Proposal, basis: str) -> Decision | None:
+    def asked(self, proposal: Proposal) -> Decision | None:
         """Return the decision that a person was asked about, if this is the same on the same facts."""
+        if not self._history.asked:
+            return None
+        basis = self.of(proposal)
         for _, each in sorted(self._history.asked.items()):
             same = each.subject == proposal.subject and each.basis == basis
             if same and _alike(each.chosen.action, proposal.action):

@@ -13,7 +13,7 @@ from lamplighter.controllers import contracts
 from lamplighter.controllers.kinds import finding
 from lamplighter.controllers.survey import Survey
 from lamplighter.engine.conditions import all_hold, holds
-from lamplighter.engine.settle import workload_of
+from lamplighter.engine.settle import starting, workload_of
 from lamplighter.model.actions import Action, Condition, Dismantle, Outcome, Replace, Scale, Serving, Shift
 from lamplighter.model.decisions import Priority, Proposal
 from lamplighter.model.facts import PROCESSES, Phase
@@ -251,8 +251,7 @@ def _taken_back(history: History, pending: Pending) -> History:
     if not isinstance(action, Scale | Replace) or action.workload not in history.workloads:
         return history
     memory = history.workloads[action.workload]
-    starts = (action.start,) if isinstance(action, Replace) else action.starts
-    if memory.replaced.get(subject) in starts:
+    if memory.replaced.get(subject) in starting(action):
         left = {each: value for each, value in memory.replaced.items() if each != subject}
         memory = replace(memory, replaced=left)
     settled = isinstance(action, Scale) and memory.wanted.get(action.release) == action.replicas

@@ -96,7 +96,7 @@ class Witness:
         answers = {each.intent: each.detail for each in result.answers if each.accepted}
         for intent in inputs.intents:
             if intent.id in answers:
-                self._ordered(intent, inputs.now)
+                self._ordered(intent, answers[intent.id], inputs.now)
                 self._promised(intent, answers[intent.id], inputs.now)
         acting = [each for each in result.decisions if each.state == "act"]
         self.decided.update((each.id, inputs.now) for each in acting)
@@ -196,10 +196,10 @@ class Witness:
             case Down():
                 self.given_up.clear()
 
-    def _ordered(self, intent: Intent, at: Instant) -> None:
+    def _ordered(self, intent: Intent, answer: str, at: Instant) -> None:
         match intent:
             case Up():
-                self._up(intent, at)
+                self._up(intent, answer, at)
             case Rollback(workload=workload, to=to):
                 self.rolled_back[workload] = at
                 self._changed_at[workload] = at
@@ -210,7 +210,7 @@ class Witness:
                 self.down_at = at
                 self._served.clear()
 
-    def _up(self, intent: Up, at: Instant) -> None:
+    def _up(self, intent: Up, answer: str, at: Instant) -> None:
         system, releases = intent.system, intent.releases
         before = self.system.services if self.system else {}
         for name, service in system.services.items():
@@ -227,12 +227,17 @@ class Witness:
         for name, release in releases.items():
             if self.rolled_back.pop(name, None) is not None:
                 self.freed_until[name] = at
-            if self._calls_back(name, release):
+            if self._calls_back(name, release, answer):
                 self.rolled_back[name] = at
             self.releases.setdefault(name, []).append((at, release))
 
-    def _calls_back(self, workload: str, release: str) -> bool:
-        """Return whether an Up asks for what still has traffic, while another release is on its way."""
+    def _calls_back(self, workload: str, release: str, answer: str) -> bool:
+        """Return whether an Up asks for the release before, while another one is on its way.
+
+        It still has traffic then; or it has lost all, and the answer calls its return no rollout.
+        """
         ordered = self.releases.get(workload, ())
         newest = ordered[-1][1] if ordered else release
-        return newest != release and self.world.shares.get(workload, {}).get(release, 0.0) > 0
+        rolling = answer.removeprefix("rolling out ").split(", ")
+        has_some = self.world.shares.get(workload, {}).get(release, 0.0) > 0
+        return newest != release and (has_some or workload not in rolling)

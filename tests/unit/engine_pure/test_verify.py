@@ -7,14 +7,14 @@ import pytest
 from msgspec.structs import replace
 from tests.unit.engine_pure.world import World, service, system
 
-from lamplighter.controllers.contracts import Timing, Why, grow, shift, shrink
+from lamplighter.controllers.contracts import Timing, Why, grow, shift, shrink, substitute
 from lamplighter.controllers.numbers import Numbers
 from lamplighter.controllers.rollout import scales
 from lamplighter.controllers.survey import Survey, trusted
 from lamplighter.engine.conditions import holds
 from lamplighter.engine.revalidate import revalidate
 from lamplighter.engine.samples import sampled
-from lamplighter.engine.settle import carried, settle
+from lamplighter.engine.settle import carried, settle, starting
 from lamplighter.engine.step import step
 from lamplighter.engine.verify import undoing
 from lamplighter.model.actions import (
@@ -220,6 +220,23 @@ def test_names_of_what_was_started_and_went_unseen_are_not_given_again(
     decision = Decision(id="a-1", at=here.now, subject="web/r1", chosen=started, state="act", basis="b")
     found = carried(up, Pending(decision=decision, outcome=outcome, since=here.now - 60.0), survey)
     assert names == tuple(each for each in found.action.starts if each)  # type: ignore[union-attr]
+
+
+def test_name_that_a_person_was_asked_about_is_given_to_nobody_else() -> None:
+    """It is in what was asked, which may go ahead in the same pass as another start."""
+    here = World().settle()
+    survey, why = Survey(here.facts(), here.now), Why("repair", Priority.REPAIR, "a test")
+    asked, other = (
+        substitute(here.replicas[each], 0.5, why, Timing(9.0, 9.0), ()) for each in ("web-2", "web-1")
+    )
+    (first,) = settle([asked], here.history, survey)
+    history = replace(here.history, asked={first.decision.id: first.decision})
+    names = [
+        one
+        for each in settle([asked, other], history, survey)
+        for one in starting(each.decision.chosen.action)
+    ]
+    assert ["web-4", "web-3"] == names
 
 
 def test_nothing_is_saved_in_the_pass_that_moves_the_traffic() -> None:
