@@ -1,6 +1,7 @@
 """This version takes over what the previous landing runs: no request fails, nothing is done twice."""
 
 import asyncio
+import json
 import os
 import signal
 from pathlib import Path
@@ -12,7 +13,7 @@ from tests.acceptance.upgrade.stage import Stage, asking, failures, on_stage, pi
 from tests.recordings import review
 
 from lamplighter import __version__
-from lamplighter.adapters.recordings import SqliteRecordings
+from lamplighter.adapters.recordings import SCHEMA, SqliteRecordings
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 
@@ -20,6 +21,11 @@ EXIT_ENVIRONMENT = 4
 REVIEWED = ("the load needs", "of load need at most", "[chosen]")
 """Decisions of the previous landing that may come out otherwise, as reviewed in tests/recordings: since
 0.2.0 the load is weighted by time, and the same actions are taken under more conditions."""
+STORES_DIFFER = json.loads((Path(review.HERE) / "previous" / "forms.json").read_text())["recording"] < len(
+    SCHEMA
+)
+REPLICAS_MIN = 2
+"""As the spec says; more run while the load needs them."""
 HELD_S = 12.0
 """Streams and WebSockets are held from before the upgrade until after it."""
 
@@ -95,7 +101,7 @@ def test_a_living_maintainer_steps_down(old: Path) -> None:
                 assert "taking over from the maintainer of version" in ran.err
                 assert pids(before).items() <= pids(after).items()
                 assert before["holder"]["pid"] != after["holder"]["pid"]
-                await _cannot_go_back(stage)
+                await _goes_back_only_where_it_can(stage)
             assert [] == failures(traffic)
             await _ends(stage)
 
@@ -127,20 +133,30 @@ def _unreviewed(stage: Stage) -> list[review.Difference]:
     ]
 
 
-async def _cannot_go_back(stage: Stage) -> None:
-    """The old version is refused, with a mend, whether or not a maintainer runs, and changes nothing."""
+async def _goes_back_only_where_it_can(stage: Stage) -> None:
+    """The old version is refused, with a mend, by a newer maintainer and by stores that it may misread.
+
+    Where it writes the stores as this version does, and nobody maintains, it may take over again.
+    """
     await stage.did("new", "ledger", "--verify")
     before = await stage.status()
-    for maintained in (True, False):
-        ran = await stage.ran("old", "up", "-d", "-y")
-        assert (EXIT_ENVIRONMENT, True) == (ran.code, "store-newer" in ran.err and "upgrade" in ran.err), ran
-        if maintained:
-            await stage.kill_maintainer()
-            await asyncio.sleep(0.5)
-    after = await stage.status()
-    assert (pids(before), before["ledger"]["digest"]) == (pids(after), after["ledger"]["digest"])
+    await _refused(stage, "store-newer" if STORES_DIFFER else "maintainer-newer")
+    await stage.kill_maintainer()
+    await asyncio.sleep(0.5)
+    if STORES_DIFFER:
+        await _refused(stage, "store-newer")
+        after = await stage.status()
+        assert (pids(before), before["ledger"]["digest"]) == (pids(after), after["ledger"]["digest"])
+    else:
+        await stage.did("old", "up", "-d", "-y")
     await stage.did("new", "up", "-d", "-y")
-    assert pids(before).items() <= pids(await stage.status()).items()
+    kept = pids(before).items() & pids(await stage.status()).items()
+    assert len(kept) >= REPLICAS_MIN, (kept, before)
+
+
+async def _refused(stage: Stage, code: str) -> None:
+    ran = await stage.ran("old", "up", "-d", "-y")
+    assert (EXIT_ENVIRONMENT, True) == (ran.code, code in ran.err and "upgrade" in ran.err), ran
 
 
 async def _ends(stage: Stage) -> None:
