@@ -12,6 +12,7 @@ from lamplighter.model.actions import (
     Broken,
     Condition,
     Contract,
+    Dismantle,
     Gone,
     Heard,
     Idle,
@@ -28,7 +29,7 @@ from lamplighter.model.facts import SOURCES, Facts, Load
 from lamplighter.model.history import Closed, History, Pending
 from lamplighter.model.intents import Answer, Down, Intent, Rollback, Up
 from lamplighter.model.passes import Inputs, Result
-from lamplighter.model.system import Freeze, Guards, System
+from lamplighter.model.system import Freeze, Guards, RolloutPolicy, System
 from lamplighter.targets.simulated import Faults, SourceFaults, World
 from lamplighter.targets.simulated.journal import Applied, Closing, Draining
 from lamplighter.testing.builders import (
@@ -45,6 +46,7 @@ from lamplighter.testing.builders import (
 )
 from lamplighter.testing.checkers import (
     AppliedOnce,
+    BakeKept,
     BegunIsEnded,
     DrainAsPromised,
     FailedTruly,
@@ -233,11 +235,14 @@ def test_drain_is_as_long_as_the_spec_says(given_s: float, violations: int) -> N
     assert violations == len(list(DrainAsPromised().look(event, witness)))
 
 
-@pytest.mark.parametrize(("hour", "violations"), [("10", 1), ("12", 0)])
-def test_new_release_does_not_begin_in_a_freeze(hour: str, violations: int) -> None:
-    """From ten to eleven on Mondays nothing new is started; after that it is."""
+@pytest.mark.parametrize(
+    ("hour", "taking", "violations"), [("10", "r1", 1), ("12", "r1", 0), ("10", "r0", 0)]
+)
+def test_new_release_does_not_begin_in_a_freeze(hour: str, taking: str, violations: int) -> None:
+    """From ten to eleven on Mondays nothing new is started beside what has the traffic; after that it is."""
     wanted = replace(system(search=(1, 6)), freeze=(Freeze(start_min=600, end_min=660),))
-    seen = replace(facts(search=[up]), wall=f"2030-01-07T{hour}:30:00+00:00")
+    shares = {"search": {taking: 1.0}}
+    seen = replace(facts(search=[up]), wall=f"2030-01-07T{hour}:30:00+00:00", shares=shares)
     old = decision(replace(MORE, starts=("search-1",)), "a-0")
     passes = made(seen, old), made(seen, decision(replace(MORE, release="r2")))
     assert violations == len(told(FreezeKept().hear, *passes, wanted=wanted))
@@ -271,6 +276,39 @@ def test_word_for_one_that_never_served_is_a_lie_of_somebodys(
     closed = Closed(action="a-1", at=1.0, result="verified")
     event = Closing(1.0, closed, decision(MORE, expects=(Serving(replica="search-2"),)))
     assert violations == len(list(VerifiedTrue().look(event, Witness(world))))
+
+
+@pytest.mark.parametrize(("judged_at", "violations"), [(60.5, 0), (80.0, 1)])
+def test_word_is_held_against_when_it_was_found_so(judged_at: float, violations: int) -> None:
+    """It served when it was looked at, and had ended long since when a slow disk had written that down."""
+    world = World()
+    world.start("search-2", "search", "r1", "a-1")
+    world.advance(60.0)
+    world.end(world.bodies["search-2"])
+    world.advance(80.0)
+    closed = Closed(action="a-1", at=judged_at, result="verified")
+    event = Closing(judged_at, closed, decision(MORE, expects=(Serving(replica="search-2"),)))
+    assert violations == len(list(VerifiedTrue().look(event, Witness(world))))
+
+
+@pytest.mark.parametrize(("dismantled", "violations"), [(True, 0), (False, 1)])
+def test_bake_begins_anew_once_all_was_taken_down(dismantled: bool, violations: int) -> None:  # noqa: FBT001
+    """What had everything before the end is the one that stays no more: what is up first after it is."""
+    checker, world, witness = BakeKept(), World(), Witness(World())
+    witness.system = system(search=replace(service("search"), rollout=RolloutPolicy(steps=(0.5, 1.0))))
+
+    def applied(action: Action) -> list[str]:
+        before = world.truth()
+        if isinstance(action, Shift):
+            world.shift("search", action.shares)
+        seen = replace(facts(at=9.0, search=[replace(up, release="r2")]), at=9.0)
+        event = Applied(9.0, 9.0, action, "a-1", 1, "", seen, before, world.truth())
+        return list(checker.look(event, witness))
+
+    shares: tuple[dict[str, float], ...] = ({"r0": 1.0}, {"r1": 1.0}, {"r2": 1.0}, {"r1": 1.0})
+    ends = Dismantle(system="sim") if dismantled else Scale(workload="search", release="r0", replicas=2)
+    actions = [Shift(workload="search", shares=each) for each in shares]
+    assert violations == sum(len(applied(each)) for each in (actions[0], ends, *actions[1:]))
 
 
 @pytest.mark.parametrize(("under_way", "violations"), [(True, 0), (False, 1)])

@@ -153,7 +153,11 @@ def numbers(memory: WorkloadHistory, service: Service, survey: Survey, capacity:
         placed = None if shares.keys() == {taker.release} or not taker.ready else {taker.release: 1.0}
         if placed and not shares and rollout and taker.ready < capacity:
             placed = _by_ready(taker, _side(memory, survey, name, rollout.candidate))
-        return Numbers({**wanted, taker.release: capacity}, placed)
+        stable = _side(memory, survey, name, memory.stable)
+        if not rollout or stable.release in ("", taker.release) or not stable.size:
+            return Numbers({**wanted, taker.release: capacity}, placed)
+        room, _ = attainable(service, survey, {taker.release, stable.release}, capacity)
+        return Numbers(wanted | _made_room(taker, stable, capacity, room), placed)
     if move.keep and not (giver.wanted or giver.there) and asked(survey.facts.loads.get(name)) == 0:
         # At zero, and nobody waits: what is there to be replaced need not be started for that.
         placed = {taker.release: 1.0} if taker.ready else None
@@ -216,16 +220,28 @@ def _counts(move: Exchange, sides: tuple[Side, Side], total: int, room: int, sha
     need = max(1, carried, replicas_for(move.goal, total))
     up = max(0, carried, min(taker.wanted, need), min(need, room - giver.size))
     if taker.ready < carried:
+        kept = max(giver.wanted, min(floor, giver.there))
         if carried + giver.size <= room:
-            return up, giver.wanted
+            return up, kept
         least = max(floor, room - carried)
         if not move.keep and not taker.there:
             return up, least
-        return max(taker.wanted, room - giver.size), min(giver.wanted, max(least, total - taker.ready))
+        return max(taker.wanted, room - giver.size), min(kept, max(least, total - taker.ready))
     down = max(floor, min(total if move.keep else floor, room - need))
     if down > giver.wanted:
         down = max(giver.wanted, min(down, room - max(up, taker.size)))
     return up, down
+
+
+def _made_room(taker: Side, stable: Side, capacity: int, room: int) -> dict[str, int]:
+    """Return how many of a candidate that has all of the traffic, and of stable, which has none.
+
+    Stable came back too late, or has yet to be left: it keeps what there is room for, and what makes up
+    for those of the candidate that do not serve yet.
+    """
+    left = max(0, room - capacity, min(capacity, room - 1) - taker.ready)
+    up = max(taker.wanted, min(capacity, room - stable.size))
+    return {taker.release: up, stable.release: min(stable.wanted, left)}
 
 
 def _share(move: Exchange, sides: tuple[Side, Side], up: int, total: int, share: float) -> float:

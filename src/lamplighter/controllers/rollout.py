@@ -4,6 +4,8 @@ Knows releases, readiness and traffic shares; nothing of load. A change of the s
 release never comes here.
 """
 
+from collections.abc import Mapping
+
 from msgspec.structs import replace
 
 from lamplighter.controllers import contracts
@@ -99,23 +101,25 @@ def scales(
             lives = max(now, survey.count(service.name, release) - len(spares))
             proposals.append(contracts.grow(service.name, release, (now, min(lives, to), to), why, timing))
         elif to < now or (to == 0 and there):
-            proposals.extend(_fewer(survey, service, release, to, why))
+            given = {**survey.given(service.name), **(move.shares or {})}
+            proposals.extend(_fewer(survey, service, (release, to), why, given))
     return proposals
 
 
 def _fewer(
-    survey: Survey, service: Service, release: str, to: int, why: contracts.Why
+    survey: Survey, service: Service, aim: tuple[str, int], why: contracts.Why, given: Mapping[str, float]
 ) -> tuple[Proposal, ...]:
     """Drain what is too many; all of a release that gets no traffic, known to be ready or not.
 
-    One that is being given some right now is not unused, whatever becomes of that.
+    One that is being `given` some right now, or by this very move, is not unused, whatever becomes of that.
     Of one that gets some nothing that serves is drained while those that are to stay are not all ready:
     what is only coming carries no traffic yet.
     """
+    release, to = aim
     shares = survey.facts.shares.get(service.name, {})
     there = survey.staying(service.name, release)
     unused = not contracts.takes_traffic(survey, service.name, release)
-    if unused and survey.given(service.name).get(release):
+    if unused and given.get(release):
         return ()
     excess = max(0, survey.count(service.name, release) - to)
     stops = contracts.victims(there, excess, unknown_too=unused)
@@ -126,8 +130,8 @@ def _fewer(
         return ()
     scale = Scale(workload=service.name, release=release, replicas=to, stops=stops, drain_s=service.drain_s)
     ready = Ready(workload=service.name, release=release, at_least=survey.ready(service.name, release))
-    given = Shares(workload=service.name, shares=dict(sorted(shares.items())))
-    needs = (given,) if unused else (given, ready)
+    stand = Shares(workload=service.name, shares=dict(sorted(shares.items())))
+    needs = (stand,) if unused else (stand, ready)
     sources = (PROCESSES, HEALTH) if unused else contracts.EVERY_SOURCE
     return (contracts.shrink(survey, scale, why, sources=sources, needs=needs),)
 

@@ -3,19 +3,22 @@
 import pytest
 from msgspec.structs import replace
 
-from lamplighter.controllers.numbers import numbers
+from lamplighter.controllers.contracts import Why
+from lamplighter.controllers.numbers import Numbers, numbers
+from lamplighter.controllers.rollout import scales
+from lamplighter.model.decisions import Priority
 from lamplighter.model.history import RolloutState, WorkloadHistory
 from lamplighter.model.system import RolloutPolicy
-from lamplighter.testing.builders import facts, hung, of, service, survey, up
+from lamplighter.testing.builders import Shape, facts, hung, of, service, survey, up
 
 
 @pytest.mark.parametrize(("candidate", "stable"), [(up, 1), (hung, 2)])
-def test_stable_makes_way_for_what_carries_too_much_already(candidate: object, stable: int) -> None:
+def test_stable_makes_way_for_what_carries_too_much_already(candidate: Shape, stable: int) -> None:
     """Given 60% while nothing of stable lived, a candidate of one needs two: as many serve as before."""
     web = service("web", 2, rollout=RolloutPolicy(steps=(0.6, 1.0), surge=1))
     state = RolloutState(candidate="r2", stable="r1")
     memory = WorkloadHistory(stable="r1", rollout=state, capacity=2, wanted={"r1": 2, "r2": 1})
-    seen = facts(web=[up, up, of("r2", candidate)])  # type: ignore[arg-type]
+    seen = facts(web=[up, up, of("r2", candidate)])
     seen = replace(seen, shares={"web": {"r1": 0.4, "r2": 0.6}})
     assert {"r1": stable, "r2": 1} == numbers(memory, web, survey(seen), 2).wanted
 
@@ -27,3 +30,32 @@ def test_release_that_was_ended_is_not_started_for_traffic_that_nobody_took_from
     memory = WorkloadHistory(stable="r1", rollout=state, capacity=2)
     seen = replace(facts(web=[]), shares={"web": {"r0": 0.3, "r1": 0.7}})
     assert {"r2": 2} == numbers(memory, web, survey(seen), 2).wanted
+
+
+def test_release_with_traffic_keeps_what_that_needs_whatever_is_settled() -> None:
+    """One that left the spec and came back has no number; what takes traffic is not drained."""
+    web = service("web", 4, rollout=RolloutPolicy(steps=(0.5, 1.0), surge=1))
+    memory = WorkloadHistory(stable="r1", capacity=4)
+    seen = replace(facts(web=[up, up, of("r0")]), shares={"web": {"r0": 0.3, "r1": 0.7}})
+    assert 1 == numbers(memory, web, survey(seen), 4).wanted["r0"]
+
+
+@pytest.mark.parametrize(("candidate", "stable"), [(up, 2), (hung, 3)])
+def test_stable_that_comes_back_too_late_makes_way(candidate: Shape, stable: int) -> None:
+    """It was lost and its traffic went to the candidate, which needs the room; not before that serves."""
+    web = service("web", (2, 4), rollout=RolloutPolicy(steps=(1.0,), surge=1))
+    state = RolloutState(candidate="r2", stable="r1")
+    memory = WorkloadHistory(stable="r1", rollout=state, capacity=4, wanted={"r1": 3, "r2": 2})
+    seen = replace(facts(web=[up, up, up, *[of("r2", candidate)] * 2]), shares={"web": {"r2": 1.0}})
+    assert {"r1": stable, "r2": 2} == numbers(memory, web, survey(seen), 4).wanted
+
+
+@pytest.mark.parametrize(("gains", "drained"), [({"r1": 1.0}, 0), (None, 1)])
+def test_release_that_gains_traffic_by_this_very_move_is_not_drained(
+    gains: dict[str, float] | None, drained: int
+) -> None:
+    """What is too many of it goes once the traffic is there, and it is known who serves."""
+    web, memory = service("web", 1), WorkloadHistory(stable="r1", wanted={"r1": 2})
+    seen = survey(replace(facts(web=[up, up]), shares={"web": {"r0": 1.0}}))
+    why = Why(controller="rollout", priority=Priority.ROLLOUT, because="a test")
+    assert drained == len(scales(seen, web, memory, Numbers({"r1": 1}, gains), why))

@@ -40,7 +40,10 @@ class DrainAsPromised:
 
 
 class FreezeKept(Listens):
-    """In a freeze window no new release is started, unless a person went back to it by name."""
+    """In a freeze window no new release is started beside one that serves, unless a person went back to it.
+
+    One that has yet to serve is a first release, and so is what is ordered in its stead.
+    """
 
     def __init__(self) -> None:
         self._lived: set[tuple[str, str]] = set()
@@ -54,11 +57,20 @@ class FreezeKept(Listens):
             key = action.workload, action.release
             new = key not in self._lived and any(name == key[0] for name, _ in self._lived)
             self._lived.add(key)
-            others = any(one.live and one.release != key[1] for one in inputs.facts.of(key[0]))
-            if not new or not others or witness.released_by_order(key[0]) or witness.system is None:
+            if not new or not _stands(inputs.facts, witness, *key):
+                continue
+            if witness.released_by_order(key[0]) or witness.system is None:
                 continue
             if _frozen(witness.system, inputs.facts):
                 yield f"{each.id} rolls out {action.release} in a freeze window ({inputs.facts.wall})"
+
+
+def _stands(facts: Facts, witness: Witness, workload: str, release: str) -> bool:
+    """Return whether another release of a workload lives and has traffic, or has served."""
+    others = {each.release for each in facts.of(workload) if each.live} - {release}
+    shares = facts.shares.get(workload, {})
+    taking = any(shares.get(each, 0.0) > 0 for each in others)
+    return taking or (bool(others) and not shares and witness.better(workload, release))
 
 
 def _frozen(system: System, facts: Facts) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from lamplighter.model.actions import Replace, Scale, Shift
+from lamplighter.model.actions import Dismantle, Replace, Scale, Shift
 from lamplighter.model.system import Service
 from lamplighter.model.value import Instant
 from lamplighter.targets.simulated.journal import Applied, Born, Event
@@ -48,6 +48,7 @@ class BakeKept:
     Not where a person rolled back, where it has all already, or where nothing else was seen to serve. Nor
     is the way back a rollout: a release that had everything, and whose replicas were not ended for good
     once another one had, is the one that stays when the other is given up, with all of the traffic or not.
+    Once all was taken down everything begins anew.
     """
 
     def __init__(self) -> None:
@@ -59,6 +60,9 @@ class BakeKept:
         """Look at each new way of sharing traffic."""
         if not isinstance(event, Applied):
             return
+        if isinstance(event.action, Dismantle):
+            for each in (self._whole, self._kept, self._since):
+                each.clear()
         if isinstance(event.action, Scale):
             self._let_go(event.action)
         if isinstance(event.action, Shift):

@@ -36,7 +36,10 @@ REBOOTED = "list-short"
 
 
 class VerifiedTrue:
-    """An action is called verified only if what it was to bring about is so, or was a moment ago."""
+    """An action is called verified only if what it was to bring about is so, or was a moment ago.
+
+    A moment before it was judged, that is; on a slow disk it takes longer until that is written down.
+    """
 
     def __init__(self) -> None:
         self._changes: dict[str, deque[Instant]] = {}
@@ -53,28 +56,27 @@ class VerifiedTrue:
             self._set_at = event.at
         elif isinstance(event, Closing) and event.closed.result == "verified" and event.decision is not None:
             for each in event.decision.chosen.contract.expects:
-                if not self._so(each, witness.world):
+                if not self._so(each, witness.world, event.at - LAG_S):
                     yield f"{event.closed.action} is called verified, and this does not hold: {each}"
 
     def _changed(self, workload: str, at: Instant) -> None:
         self._changes.setdefault(workload, deque(maxlen=64)).append(at)
 
-    def _so(self, condition: Condition, world: World) -> bool:
-        if world.befalling.lately("list-short", LAG_S):
+    def _so(self, condition: Condition, world: World, since: Instant) -> bool:
+        if world.befalling.lately("list-short", world.now - since):
             return True
-        lately = world.now - max(self._set_at, world.forgot_at, world.gateway_forgot_at) <= LAG_S
+        lately = max(self._set_at, world.forgot_at, world.gateway_forgot_at) >= since
         match condition:
             case Ready(workload=workload, release=release, at_least=count):
                 there = (each for each in world.bodies.values() if each.workload == workload)
-                return sum(_serves(each, world) for each in there if each.release == release) >= count
+                return sum(_serves(each, world, since) for each in there if each.release == release) >= count
             case Serving(replica=name):
-                return name not in world.bodies or _serves(world.bodies[name], world)
+                return name not in world.bodies or _serves(world.bodies[name], world, since)
             case Gone(replica=name):
                 return name not in world.bodies or not world.bodies[name].live
             case Live(workload=workload, release=release, exactly=count):
                 there = (each for each in world.bodies.values() if each.workload == workload and each.live)
                 found = sum(each.release == release for each in there)
-                since = world.now - LAG_S
                 return abs(found - count) <= sum(at > since for at in self._changes.get(workload, ()))
             case Shares(workload=workload, shares=shares):
                 now = world.shares.get(workload, {})
@@ -88,14 +90,14 @@ class VerifiedTrue:
                 return True
 
 
-def _serves(body: Body, world: World) -> bool:
-    """Return whether a replica passes its checks, or did a moment ago, whatever became of it since.
+def _serves(body: Body, world: World, since: Instant) -> bool:
+    """Return whether a replica passes its checks, or has done so since then, whatever became of it.
 
     Of one that ended a moment ago health may say so although it never did, where sources contradict each
     other, and a list that is a little older may still have it among the living.
     """
-    since = world.now - LAG_S
-    lied = world.faults.sources.contradiction_p > 0 or world.befalling.lately("contradictions", LAG_S)
+    contradicted = world.befalling.lately("contradictions", world.now - since)
+    lied = world.faults.sources.contradiction_p > 0 or contradicted
     ends = [each for each in (body.down_at, body.draining_since, body.ended_at) if each is not None]
     return (
         body.serving
