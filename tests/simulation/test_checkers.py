@@ -57,6 +57,20 @@ def test_release_that_makes_way_is_not_scaled_down(ordered: str, violations: int
     assert violations == len(list(checker.look(event, witness)))
 
 
+@pytest.mark.parametrize(
+    ("answer", "called"), [("no release changes", True), ("rolling out search", False), ("", True)]
+)
+def test_release_before_is_called_back_where_its_return_is_no_rollout(answer: str, called: bool) -> None:  # noqa: FBT001
+    """Asked for again while another is on its way, it is a person's order even if it has no traffic left."""
+    witness = Witness(World(apps={"search": BUSY}))
+    for number, (release, said) in enumerate((("r1", ""), ("r2", "rolling out search"), ("r1", answer))):
+        up = Up(id=f"up-{number}", system=system(search=(2, 6)), releases={"search": release})
+        inputs = Inputs(now=float(number), facts=Facts(at=0.0), intents=(up,))
+        told = Answer(intent=up.id, accepted=True, detail=said)
+        witness.heard(inputs, Result(answers=(told,)), History(), recorded=True)
+    assert called == ("search" in witness.rolled_back)
+
+
 @pytest.mark.parametrize(("decided_at", "violations"), [(1.0, 0), (9.0, 1)])
 def test_budget_goes_by_when_an_action_was_decided(decided_at: float, violations: int) -> None:
     """One that was decided on a full disk and written down later is out of the window in its own time."""
