@@ -32,6 +32,7 @@ from lamplighter.model.facts import HEALTH, PROCESSES, TRAFFIC
 from lamplighter.model.findings import Evidence, Finding
 from lamplighter.model.history import History, RolloutState, WorkloadHistory
 from lamplighter.model.system import Service, System
+from lamplighter.model.value import Instant
 
 CRASHES_MAX = 3
 """So many candidates that end soon after their start are a crash loop, not bad luck."""
@@ -276,13 +277,13 @@ def progress(memory: WorkloadHistory, service: Service, survey: Survey, history:
     other = alone not in ("", state.candidate, state.stable)
     if other and (not state.stable or lost(memory, survey, service.name, state.stable)):
         return _adopted(memory, state, alone)
-    reason = failure(memory, state, service, survey, history) if state.stable else ""
-    if reason:
-        return _with(memory, replace(state, verdict="failed", reason=reason, ended_at=survey.now))
-    share = survey.facts.shares.get(service.name, {}).get(state.candidate, 0.0)
     if not state.stable:
         return promoted(memory, state, survey.now) if alone == state.candidate else memory
-    return _stepped(memory, state, service, survey, share)
+    state = replace(state, shortfall_since=_short_since(memory, state, service, survey))
+    reason = failure(memory, state, service, survey, history)
+    if reason:
+        return _with(memory, replace(state, verdict="failed", reason=reason, ended_at=survey.now))
+    return _stepped(memory, state, service, survey)
 
 
 def failure(
@@ -334,17 +335,37 @@ def promoted(memory: WorkloadHistory, state: RolloutState, now: float) -> Worklo
 EARLIER_MAX = 10
 
 
+def _share(state: RolloutState, service: Service, survey: Survey) -> float:
+    return survey.facts.shares.get(service.name, {}).get(state.candidate, 0.0)
+
+
+def _needed(memory: WorkloadHistory, state: RolloutState, service: Service, survey: Survey) -> int:
+    """Return how many of the candidate its traffic needs; where it has none yet, the step's share."""
+    goal, share = step_share(state, service), _share(state, service, survey)
+    _, total = attainable(service, survey, {state.candidate, state.stable}, memory.capacity)
+    return max(1, replicas_for(min(share, goal) if share > 0 else goal, total))
+
+
+def _short_since(
+    memory: WorkloadHistory, state: RolloutState, service: Service, survey: Survey
+) -> Instant | None:
+    """Return since when fewer of the candidate are ready than were settled for its traffic; None: they are.
+
+    One that is not known to be ready is not known to be missing either.
+    """
+    owed = min(_needed(memory, state, service, survey), memory.wanted.get(state.candidate, 0))
+    there = survey.staying(service.name, state.candidate)
+    if _share(state, service, survey) <= 0 or sum(each.ready is not False for each in there) >= owed:
+        return None
+    return survey.now if state.shortfall_since is None else state.shortfall_since
+
+
 def _stepped(
-    memory: WorkloadHistory, state: RolloutState, service: Service, survey: Survey, share: float
+    memory: WorkloadHistory, state: RolloutState, service: Service, survey: Survey
 ) -> WorkloadHistory:
     goal, last = step_share(state, service), state.step >= len(steps(state, service)) - 1
-    _, total = attainable(service, survey, {state.candidate, state.stable}, memory.capacity)
-    needed = max(1, replicas_for(min(share, goal) if share > 0 else goal, total))
-    ready = survey.ready(service.name, state.candidate)
-    enough, owed = ready >= needed, min(needed, memory.wanted.get(state.candidate, 0))
-    short = None if ready >= owed or share <= 0 else state.shortfall_since or survey.now
-    state = replace(state, shortfall_since=short)
-    if share < goal - SHARE_TOLERANCE or not enough:
+    enough = survey.ready(service.name, state.candidate) >= _needed(memory, state, service, survey)
+    if _share(state, service, survey) < goal - SHARE_TOLERANCE or not enough:
         return _with(memory, replace(state, step_since=None))
     if last:
         return promoted(memory, state, survey.now)

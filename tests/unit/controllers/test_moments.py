@@ -27,6 +27,7 @@ from lamplighter.testing.builders import (
     service,
     settled,
     system,
+    unknown,
     up,
 )
 
@@ -222,6 +223,17 @@ def test_shortfall_counts_from_when_fewer_serve_than_are_owed(
     )
     assert after is not None
     assert short == after.shortfall_since
+
+
+@pytest.mark.parametrize(
+    ("now", "verdict", "short"), [(up, "", None), (unknown(NOW), "", None), (hung, "failed", 40.0)]
+)
+def test_shortfall_is_judged_by_who_serves_now(now: Shape, verdict: str, short: float | None) -> None:
+    """Nobody looked for half a minute: one that serves by now, or may, is no reason to give up."""
+    state = replace(CANDIDATE, shortfall_since=40.0)
+    after = moved(state, {"r1": 0.75, "r2": 0.25}, *FOUR, of("r2", now), wanted={"r2": 1})
+    assert after is not None
+    assert (verdict, short) == (after.verdict, after.shortfall_since)
 
 
 def test_last_step_is_the_end() -> None:

@@ -59,3 +59,15 @@ def test_release_that_gains_traffic_by_this_very_move_is_not_drained(
     seen = survey(replace(facts(web=[up, up]), shares={"web": {"r0": 1.0}}))
     why = Why(controller="rollout", priority=Priority.ROLLOUT, because="a test")
     assert drained == len(scales(seen, web, memory, Numbers({"r1": 1}, gains), why))
+
+
+@pytest.mark.parametrize(("there", "wanted"), [(4, {"r1": 3, "r2": 2}), (1, {"r1": 1, "r2": 5})])
+def test_stable_without_traffic_makes_way_for_a_candidate_that_has_all(
+    there: int, wanted: dict[str, int]
+) -> None:
+    """Nothing of stable lived for a while, and it is back at full number: the candidate has to have room."""
+    web = service("web", (3, 6), rollout=RolloutPolicy(steps=(0.6, 1.0), surge=0))
+    state = RolloutState(candidate="r2", stable="r1")
+    memory = WorkloadHistory(stable="r1", rollout=state, capacity=6, wanted={"r1": there, "r2": 2})
+    seen = replace(facts(web=[up] * there + [of("r2")] * 2), shares={"web": {"r2": 1.0}})
+    assert wanted == numbers(memory, web, survey(seen), 6).wanted
