@@ -117,7 +117,7 @@ def exchange(
     if rollout and shares.keys() & {memory.stable} and candidate != memory.stable:
         goal = 1.0 if gone and survey.ready(service.name, candidate) else step_share(rollout, service)
         return Exchange(taker=candidate, giver=memory.stable, goal=goal, keep=True)
-    return Exchange(taker=candidate if rollout and shares.keys() == {candidate} else heir)
+    return Exchange(taker=candidate if shares.keys() == {candidate} else heir)
 
 
 def _called_back(memory: WorkloadHistory) -> str:
