@@ -12,7 +12,7 @@ from lamplighter.engine.step import step
 from lamplighter.model.facts import HEALTH, PROCESSES, SOURCES, TRAFFIC, Facts, Load, Phase, Replica, Source
 from lamplighter.model.history import History
 from lamplighter.model.passes import Inputs, Result
-from lamplighter.model.system import Guards, Range, Repair, Resources, Scale
+from lamplighter.model.system import Freeze, Guards, Range, Repair, Resources, Scale
 from lamplighter.model.value import encode
 
 NAMES = ("calm", "fixed", "quick", "slow", "web")
@@ -282,3 +282,24 @@ def test_another_share_wakes_its_own_workload() -> None:
     del world.shares["slow"]
     world.once()
     assert ["quick", "slow"] == looked_at(world)
+
+
+def test_what_is_gone_and_cannot_be_started_again_is_looked_at() -> None:
+    """Nothing of it lives, and the target has no room: that is no rest."""
+    world = begun()
+    world.refuses = lambda _action: "no room"
+    for each in world.live(workload="calm"):
+        del world.replicas[each]
+    world.run(20)
+    assert ["calm"] == looked_at(world)
+
+
+def test_rollout_that_is_held_is_looked_at() -> None:
+    """Its numbers are still those of the stable release; it waits for the end of a freeze."""
+    world = begun()
+    world.up("r1", replace(world.wanted, freeze=(Freeze(start_min=0, end_min=0, text="always"),)))
+    world.run(20)
+    resting = looked_at(world)
+    world.up("r1", web="r2")
+    world.run(5)
+    assert ([], ["web"]) == (resting, looked_at(world))
