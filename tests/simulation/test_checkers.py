@@ -6,14 +6,22 @@ from msgspec.structs import replace
 from lamplighter.model.actions import Contract, Replace, Scale, Shift
 from lamplighter.model.decisions import Decision, Priority, Proposal
 from lamplighter.model.facts import HEALTH, TRAFFIC, Facts, Load, Source
-from lamplighter.model.history import History, WorkloadHistory
+from lamplighter.model.history import Closed, History, WorkloadHistory
 from lamplighter.model.intents import Answer, Up
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.system import Guards, Health
 from lamplighter.targets.simulated import App, Demand, World
 from lamplighter.targets.simulated.journal import Applied, Standing, Truth
 from lamplighter.testing.builders import crashed, facts, service, starting, system, up
-from lamplighter.testing.checkers import BudgetKept, OutageHeld, Patient, ScaledDownRightly, WaitersServed
+from lamplighter.testing.checkers import (
+    BudgetKept,
+    NeedsKept,
+    OutageHeld,
+    Patient,
+    ScaledDownRightly,
+    UndoKept,
+    WaitersServed,
+)
 from lamplighter.testing.checkers.seen import could_serve
 from lamplighter.testing.witness import Witness
 
@@ -170,3 +178,46 @@ def test_one_that_answers_again_is_judged_as_it_was_seen(read_s_before: float, v
     action = Replace(workload="search", release="r1", replica="search-1", start="search-2")
     event = Applied(world.now, world.now, action, "a-1", 1, "", seen, world.truth(), world.truth())
     assert violations == len(list(checker.look(event, witness)))
+
+
+@pytest.mark.parametrize(("down_at", "violations"), [(59.0, 1), (61.0, 0)])
+def test_what_was_decided_before_all_was_ordered_down_is_not_the_orders(
+    down_at: float, violations: int
+) -> None:
+    """One of those that are needed ends first: wrong after the order, and none of its business before."""
+    world = World()
+    witness = Witness(world)
+    witness.system = system(search=1, front=service("front", needs=("search",)))
+    witness.down_at, witness.decided["a-1"] = down_at, 60.0
+    world.start("search-1", "search", "r1", "a-0")
+    scale = Scale(workload="search", release="r1", replicas=1, stops=("search-1",))
+    seen, truth = facts(search=[up, up], front=[up]), world.truth()
+    event = Applied(62.0, 61.5, scale, "a-1", 1, "", seen, truth, truth)
+    assert violations == len(list(NeedsKept().look(event, witness)))
+
+
+@pytest.mark.parametrize(("stopped", "violations"), [("search-1", 0), ("search-9", 1)])
+def test_traffic_is_not_given_back_to_what_is_to_stop(stopped: str, violations: int) -> None:
+    """A shift that failed is undone, unless all of the release that had the traffic is ordered to stop."""
+    undo = Shift(workload="search", shares={"r1": 1.0})
+    contract = Contract(gain="", deadline_s=1.0)
+    moved = Shift(workload="search", shares={"r2": 1.0}), replace(contract, undo=undo)
+    fewer = Scale(workload="search", release="r1", replicas=0, stops=(stopped,)), contract
+    decisions = [
+        Decision(
+            id=f"a-{rank}",
+            at=0.0,
+            subject="search",
+            chosen=Proposal("rollout", Priority.ROLLOUT, "search", action, promise, because=""),
+            state="act",
+            basis="",
+        )
+        for rank, (action, promise) in enumerate((moved, fewer))
+    ]
+    checker, witness = UndoKept(), Witness(World())
+    inputs, failed = (
+        Inputs(now=60.0, facts=facts(search=[up])),
+        Closed(action="a-0", at=60.0, result="failed"),
+    )
+    assert not list(checker.hear(inputs, Result(decisions=tuple(decisions)), History(), witness))
+    assert violations == len(list(checker.hear(inputs, Result(closed=(failed,)), History(), witness)))

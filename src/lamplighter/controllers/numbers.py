@@ -95,9 +95,9 @@ def exchange(
     """Return which release gains traffic from which.
 
     1. A release that is neither stable nor the candidate still has traffic: it goes to the heir first
-       (the stable release; without one, the candidate). Where the heir has some and is lost, and the other
-       serves, that one first takes what the heir has: so all is served while the heir comes back. Not one
-       that a person called back.
+       (the stable release; where that is lost, or there is none, the candidate). Where the heir or the lost
+       one has some, and the other serves, that one first takes what nobody serves: so all is served, by what
+       had it already, until the heir can. Not one that a person called back.
     2. A rollout is under way: from stable to the candidate, up to the step's share; all of it where
        nothing of stable serves any more.
     3. A rollout whose candidate has all of the traffic keeps it there, until it is promoted or fails.
@@ -111,8 +111,9 @@ def exchange(
     if stray:
         back = _called_back(memory)
         serves = [each for each in stray if each != back and survey.ready(service.name, each)]
-        if serves and shares.get(heir) and lost(memory, survey, service.name, heir):
-            return Exchange(taker=serves[0], giver=heir)
+        idle = memory.stable if gone and shares.get(memory.stable) else heir
+        if serves and shares.get(idle) and lost(memory, survey, service.name, idle):
+            return Exchange(taker=serves[0], giver=idle)
         return Exchange(taker=heir, giver=stray[0])
     if rollout and shares.keys() & {memory.stable} and candidate != memory.stable:
         goal = 1.0 if gone and survey.ready(service.name, candidate) else step_share(rollout, service)

@@ -157,7 +157,10 @@ def _restored(place: Place, missing: int) -> Iterator[Proposal | Finding]:
 def successors(
     memory: WorkloadHistory, survey: Survey, workload: str, release: str
 ) -> dict[str, Replica | None]:
-    """Return the live replicas for which a successor was started first, with it (None: not seen yet)."""
+    """Return the live replicas for which a successor was started first, with it (None: not seen yet).
+
+    One that has only just dropped out of the list is not gone: it takes the place that it was given.
+    """
     pairs: dict[str, Replica | None] = {}
     if not memory.replaced:
         return pairs
@@ -168,7 +171,8 @@ def successors(
             continue
         successor = _last_of(memory.replaced, each)
         known = survey.replicas.get(successor)
-        if each not in survey.motion.leaving and (successor in coming or (known and known.live)):
+        there = known.live if known else successor in coming or successor in memory.unlisted
+        if each not in survey.motion.leaving and there:
             pairs[each] = known
     return pairs
 
@@ -204,6 +208,7 @@ def _cured(place: Place, spares: dict[str, Replica | None]) -> Iterator[Proposal
     others = survey.ready(name)
     spare_room = place.service.replicas.max + place.service.rollout.surge - survey.live(name)
     spare_room -= sum(len(survey.coming(name, each)) for each in survey.releases(name))
+    spare_room -= len(memory.unlisted)
     for sick in _sick(place):
         replica = sick.replica
         yield finding(sick.kind, replica.id, sick.message, _seen(sick.source))
@@ -214,6 +219,7 @@ def _cured(place: Place, spares: dict[str, Replica | None]) -> Iterator[Proposal
             continue
         serves = sick.kind == "replica-over-memory" or (sick.kind == "replica-unresponsive" and others == 0)
         lives = survey.count(name, place.release) + survey.lingering(name, place.release)
+        lives += len(memory.unlisted)
         surplus = lives - len(spares) > place.wanted
         if surplus and sick.kind == "replica-over-memory":
             continue

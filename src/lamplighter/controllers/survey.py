@@ -97,10 +97,21 @@ def arranged(replicas: Iterable[Replica]) -> dict[str, Standing]:
 class Motion:
     """What is under way: replicas that are being started or stopped by actions not yet verified.
 
-    `ordered` are those that the target may be told once more to start, for it has not answered.
+    `ordered` are those that the target may be told once more to start, for it has not answered; `told` those
+    of which it has said that it stops them.
     """
 
-    __slots__ = ("actions", "busy", "coming", "leaving", "lingering", "ordered", "releases", "subjects")
+    __slots__ = (
+        "actions",
+        "busy",
+        "coming",
+        "leaving",
+        "lingering",
+        "ordered",
+        "releases",
+        "subjects",
+        "told",
+    )
 
     def __init__(self, pending: Mapping[str, Pending], seen: Mapping[str, Replica]) -> None:
         self.coming: dict[tuple[str, str], list[str]] = {}
@@ -108,6 +119,7 @@ class Motion:
         self.busy: set[str] = set()
         self.leaving: set[str] = set()
         self.ordered: set[str] = set()
+        self.told: set[str] = set()
         self.lingering: dict[tuple[str, str], int] = {}
         self.subjects: set[str] = set()
         self.actions: dict[str, Action] = {}
@@ -134,6 +146,8 @@ class Motion:
         if pending.unanswered:
             live = sum(each in seen and seen[each].live for each in stops)
             self.lingering[release] = self.lingering.get(release, 0) + live
+        else:
+            self.told.update(stops)
 
     def _expect(
         self, pending: Pending, release: tuple[str, str], starts: Iterable[str], seen: Mapping[str, Replica]

@@ -168,7 +168,7 @@ def _pruned(memory: WorkloadHistory, survey: Survey, name: str) -> WorkloadHisto
 
 
 class _Keep:
-    """Drops what is noted of replicas that have not been listed for `MISSING_GRACE_S`.
+    """Drops what is noted of replicas that have not been listed for `MISSING_GRACE_S`, or are being stopped.
 
     `unlisted`: of whom something is kept although they are not listed, since when they are not.
     """
@@ -176,6 +176,7 @@ class _Keep:
     def __init__(self, survey: Survey, name: str, unlisted_since: Mapping[str, Instant]) -> None:
         self._listed = survey.replicas
         self._coming = survey.motion.coming_of(name)
+        self._told = survey.motion.told
         self._before = unlisted_since
         self._now = survey.now
         self.unlisted: dict[str, Instant] = {}
@@ -185,7 +186,7 @@ class _Keep:
         if replica in self._listed or replica in self._coming:
             return True
         since = self._before.get(replica, self._now)
-        if self._now - since >= MISSING_GRACE_S:
+        if self._now - since >= MISSING_GRACE_S or replica in self._told:
             return False
         self.unlisted[replica] = since
         return True

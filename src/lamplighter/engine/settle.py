@@ -182,15 +182,20 @@ class _Room:
         return None
 
     def _free(self, name: str) -> tuple[int, int]:
-        """Return how many more may be settled, and how many more may live."""
+        """Return how many more may be settled, and how many more may live.
+
+        One that is not listed any more, and was so a moment ago, may live.
+        """
         system = self._history.system
         service = system.services.get(name) if system else None
         if service is None:
             return 0, 0
-        releases = {*self._history.workloads[name].wanted, *self._survey.releases(name)}
+        memory = self._history.workloads[name]
+        releases = {*memory.wanted, *self._survey.releases(name)}
         top = service.replicas.max + service.rollout.surge
         settled = sum(self._size(name, release) for release in releases)
-        return top - settled, top - sum(self._living(name, release) for release in releases)
+        living = sum(self._living(name, release) for release in releases)
+        return top - settled, top - living - len(memory.unlisted)
 
     def _more(self, proposal: Proposal, action: Scale | Replace) -> int:
         """A repair's successor is one more; what was missing or is dead is settled already."""

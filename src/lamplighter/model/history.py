@@ -97,6 +97,11 @@ class WorkloadHistory(Value):
     answered_at: Instant | None = None
     returns: int = 0
 
+    @property
+    def unlisted(self) -> tuple[str, ...]:
+        """Return the replicas that were listed until a moment ago and have not been seen to end."""
+        return tuple(each for each in self.unlisted_since if each not in self.ended)
+
 
 class Pending(Value):
     """An action on its way: decided (no answer yet), or applied and waiting for its postcondition.

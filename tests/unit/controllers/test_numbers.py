@@ -71,3 +71,14 @@ def test_stable_without_traffic_makes_way_for_a_candidate_that_has_all(
     memory = WorkloadHistory(stable="r1", rollout=state, capacity=6, wanted={"r1": there, "r2": 2})
     seen = replace(facts(web=[up] * there + [of("r2")] * 2), shares={"web": {"r2": 1.0}})
     assert wanted == numbers(memory, web, survey(seen), 6).wanted
+
+
+def test_what_a_lost_stable_has_goes_to_an_earlier_release_that_serves_and_not_to_the_candidate() -> None:
+    """Half of the traffic is with nobody: r0, which has the other half, takes it; r2 is to be baked first."""
+    web = service("web", 2, rollout=RolloutPolicy(steps=(0.05, 1.0), surge=1))
+    state = RolloutState(candidate="r2", stable="r1")
+    memory = WorkloadHistory(stable="r1", rollout=state, capacity=2, wanted={"r0": 2, "r2": 2})
+    seen = replace(
+        facts(web=[of("r0", up), of("r0", up), of("r2", up)]), shares={"web": {"r0": 0.5, "r1": 0.5}}
+    )
+    assert {"r0": 1.0} == numbers(memory, web, survey(seen), 2).shares

@@ -11,7 +11,8 @@ from lamplighter.testing.witness import Witness
 class NeedsKept:
     """While everything goes down, nothing that another one needs ends before it; nothing starts before it.
 
-    Only the first release of a workload waits for what it needs; later ones find it there, or do not.
+    Only the first release of a workload waits for what it needs; later ones find it there, or do not. What
+    was decided before the order is none of its doing, however late it arrives.
     """
 
     def __init__(self) -> None:
@@ -22,7 +23,9 @@ class NeedsKept:
         if not isinstance(event, Applied) or not isinstance(event.action, Scale) or witness.system is None:
             return
         action, services = event.action, witness.system.services
-        if witness.down_at is not None and stops(action, event.before) and event.seen is not None:
+        decided_at = witness.decided.get(event.action_id, event.sent_at)
+        going = witness.down_at is not None and decided_at >= witness.down_at
+        if going and stops(action, event.before) and event.seen is not None:
             left = {each.workload for each in event.seen.replicas if not each.exit and each.live}
             needing = sorted(
                 each for each in left & services.keys() if action.workload in services[each].needs

@@ -4,11 +4,11 @@ These hear of each pass as it is recorded, besides what happens in the world. Th
 contract and by the facts of the pass; not by what the engine remembers.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from lamplighter.model.actions import Action, Replace, Scale, Shift
 from lamplighter.model.decisions import Decision
-from lamplighter.model.facts import HEALTH, PROCESSES, TRAFFIC, Facts
+from lamplighter.model.facts import HEALTH, PROCESSES, TRAFFIC, Facts, Replica
 from lamplighter.model.history import History
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.system import Service
@@ -79,10 +79,14 @@ def _claimed(decision: Decision) -> set[str]:
 
 
 class UndoKept:
-    """What failed and has an undo that is possible is undone, not just called failed."""
+    """What failed and has an undo that is possible is undone, not just called failed.
+
+    Traffic cannot go back to what is ordered to stop, even if that order was lost: it may still arrive.
+    """
 
     def __init__(self) -> None:
         self._undo: dict[str, tuple[Action, Action]] = {}
+        self._stops: dict[str, tuple[str, ...]] = {}
 
     def look(self, _event: Event, _witness: Witness) -> Iterator[str]:
         """Look at nothing: it only hears."""
@@ -90,27 +94,32 @@ class UndoKept:
 
     def hear(self, inputs: Inputs, result: Result, _after: History, _witness: Witness) -> Iterator[str]:
         """Hear what was decided, with which undo, and how it ended."""
+        stopping = {each for stops in self._stops.values() for each in stops}
+        staying = tuple(each for each in inputs.facts.replicas if each.id not in stopping)
         for each in result.closed:
             action, undo = self._undo.pop(each.action, (None, None))
-            if each.result == "failed" and action and undo and _possible(action, undo, inputs.facts):
+            self._stops.pop(each.action, None)
+            if each.result == "failed" and action and undo and _possible(action, undo, staying):
                 yield f"{each.action} failed, and is not undone"
         for decision in result.decisions:
-            undo = decision.chosen.contract.undo
+            action, undo = decision.chosen.action, decision.chosen.contract.undo
             if decision.state == "act" and undo is not None:
-                self._undo[decision.id] = (decision.chosen.action, undo)
+                self._undo[decision.id] = (action, undo)
+            if decision.state == "act" and isinstance(action, Scale | Replace):
+                self._stops[decision.id] = action.stops if isinstance(action, Scale) else (action.replica,)
 
 
-def _possible(action: Action, undo: Action, facts: Facts) -> bool:
+def _possible(action: Action, undo: Action, staying: Sequence[Replica]) -> bool:
     """Whether there is anything to undo, and that can be done: some of what was started does not serve."""
     if isinstance(undo, Shift):
-        return all(_ready(facts, undo.workload, each) for each, share in undo.shares.items() if share > 0)
+        return all(_ready(staying, undo.workload, each) for each, share in undo.shares.items() if share > 0)
     if isinstance(undo, Scale) and isinstance(action, Scale):
-        return _ready(facts, undo.workload, undo.release) < action.replicas
+        return _ready(staying, undo.workload, undo.release) < action.replicas
     return False
 
 
-def _ready(facts: Facts, workload: str, release: str) -> int:
-    there = (each for each in facts.replicas if (each.workload, each.release) == (workload, release))
+def _ready(replicas: Sequence[Replica], workload: str, release: str) -> int:
+    there = (each for each in replicas if (each.workload, each.release) == (workload, release))
     return sum(each.live and each.ready is True for each in there)
 
 
