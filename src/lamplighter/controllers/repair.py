@@ -68,7 +68,7 @@ def repair(system: System, survey: Survey, history: History) -> Verdict:
     5. One that is not ready `start_timeout_s` after its start is replaced: it never served, as far as is
        known; so it has been seen to fail for `unhealthy_after_s`, too.
     6. One above its memory for `MEMORY_GRACE_S`: a successor first, then it is drained, but not while
-       it is one of the last `min` that can serve, or while it is not known whether it serves. While
+       it is one of the last `min` that get traffic, or while it is not known whether it serves. While
        more live than are settled no successor is started for anybody: what is too many goes first.
     7. Its state is unknown: left alone; the finding names the silent source.
     8. `attempts` failures in one place within `window_s`: handed to a person with the evidence.
@@ -190,7 +190,7 @@ def _released(place: Place, replica: Replica, successor: Replica | None) -> Iter
     survey, name = place.survey, place.service.name
     if successor is None or successor.ready is not True or replica.id in survey.motion.subjects:
         return
-    if replica.ready is None or (replica.ready and survey.ready(name) <= place.service.replicas.min):
+    if replica.ready is None or (replica.ready and _carrying(survey, name) <= place.service.replicas.min):
         return
     why = _why(f"{successor.id} serves in the place of {replica.id}")
     scale = Scale(
@@ -201,6 +201,17 @@ def _released(place: Place, replica: Replica, successor: Replica | None) -> Iter
         drain_s=place.service.drain_s,
     )
     yield contracts.release_spare(survey, scale, successor.id, why)
+
+
+def _carrying(survey: Survey, workload: str) -> int:
+    """Return how many pass their checks of the releases that get traffic, once what is under way is done."""
+    given = survey.given(workload)
+    taking = (
+        each
+        for each in survey.releases(workload)
+        if (given.get(each) if given else contracts.takes_traffic(survey, workload, each))
+    )
+    return sum(survey.ready(workload, each) for each in taking)
 
 
 def _cured(place: Place, spares: dict[str, Replica | None]) -> Iterator[Proposal | Finding]:

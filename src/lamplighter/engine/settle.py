@@ -51,7 +51,7 @@ def settle(proposals: list[Proposal], history: History, survey: Survey) -> tuple
     5. Anything else on a subject that has an action under way waits for it.
     6. One that a person was asked about, and whose facts have not changed, stays exactly as it was.
     7. Nothing is settled on a workload whose facts were read before its last action was answered.
-    8. What is too many is not drained in the pass in which the traffic goes elsewhere.
+    8. What is too many, or has a successor, is not drained in the pass in which the traffic goes elsewhere.
     9. A number is not lowered in the pass in which one that is missing from it is made good: what repair
        wants rests on the number before.
 
@@ -130,11 +130,13 @@ def _claims(proposal: Proposal) -> Iterator[str]:
 def _marks(proposal: Proposal, history: History) -> Iterator[str]:
     """Yield what is done to a release's number: it is lowered, or what is missing from it is made good.
 
-    And that a workload's traffic is shared anew.
+    And that a workload's traffic is shared anew, or that one which serves makes way for its successor.
     """
     action = proposal.action
     if isinstance(action, Shift):
         yield f"shared {action.workload}"
+    if _makes_way(proposal):
+        yield f"made way {workload_of(action)}"
     if isinstance(action, Scale) and proposal.controller in OWNERS:
         memory = history.workloads.get(action.workload)
         if memory is not None and action.replicas < memory.wanted.get(action.release, 0):
@@ -152,6 +154,17 @@ def _excluded(proposal: Proposal, history: History) -> Iterator[str]:
             yield f"{opposite[done]} {release}"
     if isinstance(proposal.action, Scale) and proposal.action.stops and proposal.controller in SAVERS:
         yield f"shared {proposal.action.workload}"
+    if _makes_way(proposal):
+        yield f"shared {workload_of(proposal.action)}"
+    if isinstance(proposal.action, Shift):
+        yield f"made way {proposal.action.workload}"
+
+
+def _makes_way(proposal: Proposal) -> bool:
+    """Return whether this drains a replica whose successor serves: both count on who else does."""
+    return (
+        isinstance(proposal.action, Scale) and bool(proposal.action.stops) and proposal.controller == "repair"
+    )
 
 
 class _Room:
