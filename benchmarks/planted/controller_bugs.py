@@ -56,7 +56,7 @@ CONTROLLER_BUGS = (
         "no candidate ever fails",
         (
             "controllers.rollout",
-            'reason = failure(memory, state, service, survey, history) if state.stable else ""',
+            "reason = failure(memory, state, service, survey, history)",
             'reason = ""',
         ),
     ),
