@@ -16,8 +16,8 @@ from lamplighter.controllers.rollout import progress
 from lamplighter.controllers.survey import Survey
 from lamplighter.engine.samples import Heard, sampled
 from lamplighter.engine.settle import starting
-from lamplighter.model.facts import PROCESSES, Phase, Replica
-from lamplighter.model.history import History, Pending, WorkloadHistory
+from lamplighter.model.facts import PROCESSES, Phase
+from lamplighter.model.history import History, Pending, RolloutState, WorkloadHistory
 from lamplighter.model.system import Service
 from lamplighter.model.value import Instant
 
@@ -92,7 +92,12 @@ def advance(history: History, survey: Survey) -> History:
 def _remembered(
     memory: WorkloadHistory, service: Service | None, survey: Survey, name: str, heard: Heard
 ) -> WorkloadHistory:
-    memory = _deaths(_pruned(_numbered(memory, survey, name), survey, name), survey, name)
+    memory = _deaths(
+        _pruned(_numbered(memory, survey, name), survey, name),
+        survey,
+        name,
+        service.rollout.bake_s if service else 0.0,
+    )
     limit = service.resources.memory_bytes if service else 0
     memory = _conditions(memory, survey, name, limit)
     if service is None:
@@ -203,34 +208,42 @@ class _Keep:
         return {each: value for each, value in noted.items() if self.knows(each)}
 
 
-def _deaths(memory: WorkloadHistory, survey: Survey, name: str) -> WorkloadHistory:
+def _deaths(memory: WorkloadHistory, survey: Survey, name: str, bake_s: float) -> WorkloadHistory:
     """Note replicas that have ended; one that ended soon and unasked counts against its place."""
     if not any(each.exited for each in survey.standings(name).values()):
         return memory
-    ended, attempts, crashes = dict(memory.ended), dict(memory.attempts), 0
+    ended, attempts, lives_s = dict(memory.ended), dict(memory.attempts), []
     rollout = active(memory)
     for release, standing in sorted(survey.standings(name).items()):
         for each in standing.exited:
             if each.id in ended:
                 continue
-            ended[each.id] = each.exit.at if each.exit else survey.now
+            at = ended[each.id] = each.exit.at if each.exit else survey.now
             if each.draining_since is not None or each.id in survey.motion.leaving:
                 continue
-            if not _short_lived(memory, each, ended[each.id]):
+            lived_s = at - memory.first_ready.get(each.id, at)
+            if rollout is not None and release == rollout.candidate:
+                lives_s.append(lived_s)
+            if lived_s >= SHORT_LIFE_S:
                 attempts.pop(each.id, None)
-                continue
-            attempts[each.id] = (*attempts.get(each.id, ()), ended[each.id])[-ATTEMPTS_MAX:]
-            crashes += rollout is not None and release == rollout.candidate
+            else:
+                attempts[each.id] = (*attempts.get(each.id, ()), at)[-ATTEMPTS_MAX:]
     if len(ended) == len(memory.ended):
         return memory
-    if rollout is not None and crashes:
-        rollout = replace(rollout, crashes=rollout.crashes + crashes)
+    if rollout is not None and lives_s:
+        rollout = replace(rollout, crashes=rollout.crashes + _crashes(rollout, lives_s, bake_s))
     return replace(memory, ended=ended, attempts=attempts, rollout=rollout or memory.rollout)
 
 
-def _short_lived(memory: WorkloadHistory, replica: Replica, ended: Instant) -> bool:
-    first = memory.first_ready.get(replica.id)
-    return first is None or ended - first < SHORT_LIFE_S
+def _crashes(rollout: RolloutState, lives_s: list[float], bake_s: float) -> int:
+    """Return how many of a candidate's ends count against it, by how long each had served.
+
+    Each that came soon; and one of those that came within a bake, since no step is ever over if none lasts
+    that long. Several of these at once may well be another's doing. What does not bake has no such bound.
+    """
+    baked_s = 0.0 if rollout.at_once or rollout.from_zero else bake_s
+    soon = sum(each < SHORT_LIFE_S for each in lives_s)
+    return max(soon, any(each < baked_s for each in lives_s))
 
 
 def _conditions(memory: WorkloadHistory, survey: Survey, name: str, limit_bytes: int) -> WorkloadHistory:

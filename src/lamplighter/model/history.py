@@ -34,8 +34,9 @@ class RolloutState(Value):
 
     `step` is the index of the step that is applied or being applied; `step_since` when it was reached
     (None: not yet). `shortfall_since`: since when the candidate has had fewer ready replicas than its
-    traffic needs. `crashes` counts candidates that ended soon after their start. `at_once`: straight
-    to all traffic, no bake (a rollback). `from_zero`: likewise, since there was no traffic to share out.
+    traffic needs. `crashes` counts candidates that ended before they had served for a bake. `at_once`:
+    straight to all traffic, no bake (a rollback). `from_zero`: likewise, since there was no traffic to
+    share out.
     `verdict` ends it; the value is kept until the next one.
     """
 

@@ -97,6 +97,28 @@ def test_crash_of_a_candidate_counts_against_its_rollout(release: str, crashes: 
     assert memory.rollout == again.rollout
 
 
+@pytest.mark.parametrize(
+    ("lived_s", "count", "at_once", "crashes"),
+    [(9.9, 1, False, 1), (9.9, 3, False, 1), (10.0, 1, False, 0), (9.9, 1, True, 0), (2.9, 3, True, 3)],
+)
+def test_candidate_that_does_not_outlive_a_bake_counts(
+    lived_s: float,
+    count: int,
+    at_once: bool,  # noqa: FBT001
+    crashes: int,
+) -> None:
+    """No step would ever be over; those that end at once count once, and what does not bake need not last."""
+    state = RolloutState(candidate="r2", stable="r1", at_once=at_once)
+    wanted = system(web=2)
+    policy = replace(wanted.services["web"].rollout, bake_s=10.0)
+    wanted = replace(wanted, services={"web": replace(wanted.services["web"], rollout=policy)})
+    assert crashed.exit is not None
+    first = {f"web-{number}": crashed.exit.at - lived_s for number in range(1, 4)}
+    history = replace(noting(rollout=state, first_ready=first), system=wanted)
+    memory = after(facts(web=[of("r2", crashed)] * count), history)
+    assert crashes == (memory.rollout and memory.rollout.crashes)
+
+
 def test_fifty_failures_of_a_place_are_kept() -> None:
     """The newest."""
     tries = tuple(float(each) for each in range(50))
