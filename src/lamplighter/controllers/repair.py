@@ -60,8 +60,8 @@ def repair(system: System, survey: Survey, history: History) -> Verdict:
     1. Processes are silent: nothing is known to be dead; a finding says since when.
     2. A replica proven dead, whose place is still wanted, is replaced: at once the first time, backed
        off from its predecessor's start when that did not last either.
-    3. Replicas missing without a trace for `MISSING_GRACE_S` are started anew, by one Scale; not of a
-       workload that has yet to wait for what it needs.
+    3. Replicas missing without a trace for `MISSING_GRACE_S`, each of them, are started anew, by one Scale;
+       not of a workload that has yet to wait for what it needs.
     4. One that was ready and fails its checks for `unhealthy_after_s`: drained and replaced while
        another one serves; if none does, a successor is started first, and it ends once that serves; a
        successor that does not answer either is replaced where it stands.
@@ -139,7 +139,8 @@ def _replaced(place: Place, replica: Replica) -> Iterator[Proposal | Finding]:
 def _restored(place: Place, missing: int) -> Iterator[Proposal | Finding]:
     name, memory, now = place.service.name, place.memory, place.survey.now
     since = memory.missing_since.get(place.release)
-    if since is None or now - since < MISSING_GRACE_S:
+    missing -= len(memory.unlisted)
+    if since is None or now - since < MISSING_GRACE_S or missing <= 0:
         return
     yield finding("replica-missing", name, f"{missing} of {place.release} missing since {since:g}")
     last = memory.restores[-1] if memory.restores else now

@@ -15,7 +15,7 @@ from lamplighter.controllers.survey import Survey
 from lamplighter.engine.freeze import frozen
 from lamplighter.engine.settle import workload_of
 from lamplighter.engine.verify import kind
-from lamplighter.model.actions import Heard, Scale
+from lamplighter.model.actions import Heard, Replace, Scale, Shift
 from lamplighter.model.decisions import Decision, Priority, Proposal
 from lamplighter.model.history import Closed, History
 
@@ -46,6 +46,8 @@ class Watch:
         self.survey = survey
         self.recordable = recordable
         self.at_risk: dict[str, float] = {}
+        self.losing: set[tuple[str, str]] = set()
+        self.gaining: set[tuple[str, str]] = set()
         self._taken = 0
         if history.system is None:
             return
@@ -76,6 +78,8 @@ class Watch:
         """Count one decision that goes ahead."""
         self._taken += counts(decision.chosen)
         self._risk(decision.chosen)
+        self.losing |= _loses(decision.chosen, self.survey)
+        self.gaining |= _gains(decision.chosen, self.survey)
 
     def _risk(self, chosen: Proposal) -> None:
         if chosen.contract.destructive:
@@ -106,11 +110,20 @@ def guard(decision: Decision, watch: Watch) -> Decision:
     5. The budget of actions in the window is used up: held; not an undo, which belongs to an action that
        is counted already, and which its workload waits for.
     6. More of the workload's capacity would be at risk than allowed: held. Never less than one replica.
-    7. The blast radius is above what needs no approval, and nobody has approved: asked.
+    7. A release is given more traffic in the pass in which one of it that serves is stopped: whichever was
+       settled later is held, since both rest on who serves.
+    8. The blast radius is above what needs no approval, and nobody has approved: asked.
     """
     chosen = decision.chosen
     reasons = [
-        each for each in (_unrecorded(chosen, watch), _blackout(chosen, watch), _later(chosen, watch)) if each
+        each
+        for each in (
+            _unrecorded(chosen, watch),
+            _blackout(chosen, watch),
+            _later(chosen, watch),
+            _at_odds(chosen, watch),
+        )
+        if each
     ]
     if not chosen.ordered_by:
         reasons += [
@@ -189,6 +202,33 @@ def _later(chosen: Proposal, watch: Watch) -> str:
         return ""
     last = recent[-1]
     return f"{last.result} {failures} times, last because: {last.detail}; again in {until - now:.1f} s"
+
+
+def _at_odds(chosen: Proposal, watch: Watch) -> str:
+    for _, release in sorted(_gains(chosen, watch.survey) & watch.losing):
+        return f"one of {release} that serves is stopped in this very pass"
+    for _, release in sorted(_loses(chosen, watch.survey) & watch.gaining):
+        return f"{release} is given more traffic in this very pass"
+    return ""
+
+
+def _loses(chosen: Proposal, survey: Survey) -> set[tuple[str, str]]:
+    """Return the workload and release that an action stops a replica of which serves; empty if none."""
+    action = chosen.action
+    if not isinstance(action, Scale | Replace):
+        return set()
+    stops = action.stops if isinstance(action, Scale) else (action.replica,)
+    serving = ((known := survey.replicas.get(each)) is not None and known.ready is True for each in stops)
+    return {(action.workload, action.release)} if any(serving) else set()
+
+
+def _gains(chosen: Proposal, survey: Survey) -> set[tuple[str, str]]:
+    """Return the workload with each release that an action gives more traffic than it has."""
+    action = chosen.action
+    if not isinstance(action, Shift):
+        return set()
+    now = survey.facts.shares.get(action.workload, {})
+    return {(action.workload, each) for each, share in action.shares.items() if share > now.get(each, 0.0)}
 
 
 def counts(chosen: Proposal) -> bool:

@@ -3,16 +3,18 @@
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 from tests.unit.engine_pure.world import World, service, system
 
-from lamplighter.controllers.contracts import Timing, Why, grow
+from lamplighter.controllers.contracts import Timing, Why, grow, shift, substitute
 from lamplighter.controllers.survey import Survey
 from lamplighter.engine.freeze import frozen, week_minute
-from lamplighter.engine.guard import Watch, guard
+from lamplighter.engine.guard import Watch, guard, guarded
 from lamplighter.model.actions import Replace, Scale
 from lamplighter.model.decisions import Decision, Priority
 from lamplighter.model.facts import HEALTH
 from lamplighter.model.system import Freeze, Guards, Range
+from lamplighter.testing.builders import facts, of, settled, survey, up
 
 WEEKEND = (Freeze(start_min=4 * 1440 + 18 * 60, end_min=8 * 60, text="Fri 18:00 - Mon 08:00"),)
 SATURDAY = "2026-11-28T12:00:00+00:00"
@@ -202,3 +204,26 @@ def test_failures_make_the_next_try_wait_longer() -> None:
     refused = [each.at for each in here.history.closed if each.result == "refused"]
     gaps = [late - early for early, late in pairwise(refused)]
     assert (gaps, True) == (sorted(gaps), gaps[-1] >= 8)
+
+
+@pytest.mark.parametrize(
+    ("stops", "share", "state"), [("web-2", 0.5, "held"), ("web-1", 0.5, "act"), ("web-2", 0.1, "act")]
+)
+def test_release_gains_no_traffic_in_the_pass_in_which_one_of_it_is_stopped(
+    stops: str, share: float, state: str
+) -> None:
+    """Both rest on who serves: what was settled later waits, unless it is about another release."""
+    wanted = system(service(replicas=Range(min=1, max=4)))
+    seen = replace(facts(web=[up, of("r2")]), shares={"web": {"r1": 0.8, "r2": 0.2}})
+    watch = Watch(settled(wanted), survey(seen), recordable=True)
+    why = Why("rollout", Priority.ROLLOUT, "step 2")
+    one = substitute(watch.survey.replicas[stops], 0.0, why, Timing(), ())
+    two = shift(watch.survey, "web", {"r1": 1 - share, "r2": share}, why)
+    decisions = [
+        Decision(id=f"a-{each.subject}", at=60.0, subject="", chosen=each, state="act", basis="")
+        for each in (one, two)
+    ]
+    assert [("act", state), ("act", state)] == [
+        tuple(each.state for each in guarded(order, Watch(settled(wanted), survey(seen), recordable=True)))
+        for order in (decisions, decisions[::-1])
+    ]

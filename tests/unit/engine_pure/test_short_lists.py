@@ -62,6 +62,15 @@ def test_one_that_is_not_listed_for_a_moment_takes_its_room() -> None:
     assert {"web-1", "web-2", "web-3"} == world.replicas.keys()
 
 
+def test_only_what_is_missing_for_long_is_started_anew() -> None:
+    """One has been gone without a trace for a while, and a list leaves out another: one is started."""
+    world = World(system(service(replicas=Range(min=4, max=8)))).settle()
+    del world.replicas["web-4"]
+    world.run(MISSING_GRACE_S - 1.0)
+    unlisted(world, "web-3", for_s=4.0)
+    assert [("web-5",)] == [each.chosen.action.starts for each in world.did(Scale)][1:]  # type: ignore[union-attr]
+
+
 def test_what_is_not_listed_for_long_is_forgotten() -> None:
     """Nothing is kept for ever of replicas that nobody lists any more."""
     world = replaced_once()
