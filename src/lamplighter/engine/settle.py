@@ -258,8 +258,8 @@ def carried(proposal: Proposal, overtaken: Pending, survey: Survey) -> Proposal:
     Replicas that it was to start and that nobody has seen are started by the new one (under their own
     ids, so that none is doubled), unless the target has long said that it did: they have gone unseen.
     Those that it was to stop, with no answer yet, count as living for as long as they are seen to: nothing
-    is started in their place. What is too many is stopped, first what the overtaken one started or was to
-    stop.
+    is started in their place. What other actions start is on its way, too. What is too many is stopped, first
+    what the overtaken one started or was to stop.
     """
     new, old = proposal.action, overtaken.decision.chosen.action
     if not isinstance(new, Scale) or not isinstance(old, Scale):
@@ -270,11 +270,13 @@ def carried(proposal: Proposal, overtaken: Pending, survey: Survey) -> Proposal:
     kept = [each for each in old.stops if overtaken.unanswered and _lives(each, survey)]
     if not unseen and not kept:
         return proposal
-    lacking = new.replicas - len(survey.staying(new.workload, new.release)) - len(kept) - len(unseen)
+    others = sum(each not in old.starts for each in survey.coming(new.workload, new.release))
+    there = len(survey.staying(new.workload, new.release)) + others
+    lacking = new.replicas - there - len(kept) - len(unseen)
     fresh = ("",) * max(0, min(lacking, new.starts.count("")))
     split = len(unseen) - min(len(unseen), max(0, -lacking))
-    others = [*kept, *(each for each in new.stops if each not in {*kept, *unseen})]
-    stops = (*unseen[split:], *others[: max(0, -lacking - (len(unseen) - split))])
+    living = [*kept, *(each for each in new.stops if each not in {*kept, *unseen})]
+    stops = (*unseen[split:], *living[: max(0, -lacking - (len(unseen) - split))])
     action = replace(new, starts=(*unseen[:split], *fresh), stops=stops)
     return replace(proposal, action=action, contract=_at_stake(proposal.contract, action, survey))
 

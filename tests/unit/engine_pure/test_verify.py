@@ -186,6 +186,25 @@ def test_scale_that_takes_over_stops_says_what_is_at_stake() -> None:
     )
 
 
+def test_start_that_is_taken_over_counts_beside_what_others_start() -> None:
+    """One of two is being replaced, unanswered: what another was to start would be one too many, and ends."""
+    here = World().settle()
+    why = Why("scaling", Priority.SCALING, "a test")
+    up = grow("web", "r1", (2, 2, 3), why, Timing(9.0, 9.0))
+    up = replace(up, action=replace(up.action, starts=("web-8",)))
+    place = substitute(here.replicas["web-1"], 0.5, why, Timing(9.0, 9.0), ())
+    place = replace(place, action=replace(place.action, start="web-9"))
+    pending = {
+        each.subject: Pending(
+            decision=Decision(id="a", at=0.0, subject=each.subject, chosen=each, state="act", basis="b")
+        )
+        for each in (up, place)
+    }
+    undo = grow("web", "r1", (2, 2, 2), why, Timing(9.0, 9.0))
+    found = carried(undo, pending["web/r1"], Survey(here.facts(), here.now, pending)).action
+    assert ((), ("web-8",)) == (found.starts, found.stops)  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize(("needs", "blast_radius"), [((), 1.0), ((Idle(workload="web"),), 0.0)])
 def test_what_ends_all_says_so_of_what_it_takes_over(
     needs: tuple[Condition, ...], blast_radius: float
