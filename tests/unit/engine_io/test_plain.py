@@ -184,3 +184,9 @@ def test_loads_are_as_encoded_and_keep_what_stayed(later: dict[str, Load]) -> No
     made = canonical_facts(Facts(at=2.0, loads=later), last)
     assert repr(canonical(Facts(at=2.0, loads=later))) == repr(made)
     assert all(each is last.loads[name] for name, each in made.loads.items() if each == last.loads.get(name))
+
+
+def test_history_that_a_pass_left_alone_is_the_same_one() -> None:
+    """Nothing of it is made anew."""
+    history = canonical(History(acts=3))
+    assert history is canonical_history(history, history)

@@ -7,12 +7,13 @@ from lamplighter.controllers.contracts import Timing, Why, grow, shrink, substit
 from lamplighter.controllers.survey import Survey, trusted
 from lamplighter.engine.commit import commit
 from lamplighter.engine.memory import remember, retired
+from lamplighter.engine.revalidate import revalidate
 from lamplighter.engine.settle import Settled, settle
 from lamplighter.engine.step import step
 from lamplighter.engine.verify import answered, verify
 from lamplighter.model.actions import Action, Outcome, Ready, Replace, Scale, Serving
 from lamplighter.model.decisions import Decision, Priority, Proposal
-from lamplighter.model.facts import PROCESSES, Facts, Phase
+from lamplighter.model.facts import PROCESSES, Facts, Phase, Source
 from lamplighter.model.history import Acted, History, Pending, RolloutState, WorkloadHistory
 from lamplighter.model.passes import Inputs
 from lamplighter.model.system import Resources, System
@@ -424,3 +425,47 @@ def test_lower_number_waits_while_what_is_missing_from_it_is_made_good() -> None
         only.decision.subject,
         [each.proposal.subject for each in only.decision.lost],
     )
+
+
+def test_undo_needs_and_promises_nothing_of_what_it_undoes() -> None:
+    """It goes back whatever the facts say, and is itself not undone."""
+    four = replace(MORE, replicas=4, starts=("web-3", "web-4"))
+    chosen = grow("web", "r1", (2, 2, 4), Why("scaling", Priority.SCALING, "a test", capacity=4), TIMING)
+    decision = replace(made(four), chosen=replace(chosen, action=four))
+    (undo,) = judged(decision, facts(web=[up, up, starting]), since=NOW - 99, before=2, capacity_before=2)[2]
+    assert ((), (), None) == (undo.contract.needs, undo.contract.expects, undo.contract.undo)
+    assert ("web/r1", Priority.SAFETY, 2) == (undo.subject, undo.priority, undo.capacity)
+
+
+@pytest.mark.parametrize(("read_at", "is_behind"), [(NOW - 1.1, True), (NOW - 1, False)])
+def test_facts_are_behind_where_they_were_read_before_the_answer(read_at: float, *, is_behind: bool) -> None:
+    """What was read at the very instant has seen it."""
+    known = facts(web=[up, up])
+    known = replace(known, sources={**known.sources, PROCESSES: Source(observed_at=read_at)})
+    survey = Survey(trusted(known, NOW), NOW)
+    survey.catch_up(noting(answered_at=NOW - 1).workloads)
+    assert ({"web"} if is_behind else set()) == survey.behind
+
+
+@pytest.mark.parametrize(
+    ("stops", "to", "by", "refused"),
+    [
+        (("web-1", "web-2"), 1, "", True),
+        (("web-1",), 1, "", False),
+        (("web-1", "web-2"), 0, "", False),
+        (("web-1", "web-2"), 1, "ann", False),
+        (("web-8", "web-9"), 1, "", False),
+        (("web-1", "web-2", "web-9"), 1, "", True),
+        ((), 1, "", False),
+    ],
+)
+def test_last_ready_ones_are_not_stopped_while_others_are_to_stay(
+    stops: tuple[str, ...], to: int, by: str, *, refused: bool
+) -> None:
+    """Unless a person ordered it; those that are not listed serve nobody."""
+    scale = Scale(workload="web", release="r1", replicas=to, stops=stops)
+    plain = made(scale, ordered_by=by)
+    contract = replace(plain.chosen.contract, needs=())
+    decision = replace(plain, chosen=replace(plain.chosen, contract=contract))
+    refusal = revalidate(decision, facts(web=[up, up]), under_way(decision), NOW)
+    assert ("precondition-false" if refused else "") == (refusal.code if refusal else "")
