@@ -22,7 +22,7 @@ from benchmarks.mutation.trial import SCENARIO, TIMEOUT, UNIT, Trial, trial, tri
 from benchmarks.report import CannotRunError, Figures, Options, at_least
 
 TOLD_MIN = 0.9
-SAMPLE_QUICK, SEEDS, SEEDS_QUICK = 100, 40, 5
+SAMPLE_QUICK, SEEDS, SEEDS_QUICK = 100, 20, 5
 CPU_TIMES, CPU_LEAST_S = 2.0, 60.0
 """A mutant may use so many times the CPU that everything takes without it, and no less than this."""
 ASLEEP_S = 60.0

@@ -26,8 +26,9 @@ UNIT, SCENARIO, CHECKER, EXCEPTION, TIMEOUT, SURVIVED = (
 )
 """Told by a unit test, by a named scenario, by a checker in a story; or only by something breaking there,
 or by never coming to an end; or not at all."""
-TESTS_S_MAX = 150.0
-"""A mutant meets tests of so many seconds of CPU (traced), the likeliest and the quickest first."""
+TESTS_S_MAX = 30.0
+"""A mutant meets tests of so many seconds of CPU (traced), the likeliest and the quickest first: of the first
+hundred that were told, none was told by a test that takes a second."""
 COLD_TESTS_MAX = 150
 """What has to be imported anew meets so many of the tests that come by it."""
 EXCEPTION_SEEDS_MAX = 4

@@ -14,7 +14,14 @@ from lamplighter.testing.builders import NOW, crashed, draining, facts, hung, of
 
 LIKE = Scale(on="in_flight", goal=10.0, window_s=60.0, panic_window_s=6.0)
 WEB = replace(service("web", (2, 8)), scale=LIKE)
-STEADY = (Sample(at=-100.0, in_flight=36.0, readings=9),)
+
+
+def held(since: float, in_flight: float) -> Sample:
+    """Return a load that has been read often."""
+    return Sample(at=since, in_flight=in_flight, readings=9)
+
+
+STEADY = (held(-100.0, 36.0),)
 WINDOW_S = WEB.repair.window_s
 
 
@@ -98,7 +105,7 @@ def test_frequent_repairs_are_no_rest(count: int, *, rests: bool) -> None:
     ],
 )
 def test_what_is_noted_against_it_is_no_rest(noted: dict[str, object]) -> None:
-    """A rollout, another number, a replica that is too large, replaced or not listed, facts that are behind."""
+    """A rollout, another number, a replica that is too large, replaced or not listed, late facts."""
     assert resting(history(**noted)) is None
 
 
@@ -159,28 +166,28 @@ def test_one_that_only_starts_but_is_ready_rests() -> None:
     ("samples", "rests"),
     [
         (STEADY, True),
-        ((Sample(at=-100.0, in_flight=44.0, readings=9),), False),
-        ((Sample(at=-100.0, in_flight=27.0, readings=9),), False),
-        ((Sample(at=-100.0, in_flight=28.0, readings=9),), True),
-        ((Sample(at=-100.0, in_flight=43.0, readings=9),), True),
+        ((held(-100.0, 44.0),), False),
+        ((held(-100.0, 27.0),), False),
+        ((held(-100.0, 28.0),), True),
+        ((held(-100.0, 43.0),), True),
         (
-            (Sample(at=-100.0, in_flight=90.0, readings=9), Sample(at=NOW - 50, in_flight=36.0, readings=9)),
+            (held(-100.0, 90.0), held(NOW - 50, 36.0)),
             False,
         ),
         (
-            (Sample(at=-100.0, in_flight=90.0, readings=9), Sample(at=NOW - 70, in_flight=36.0, readings=9)),
+            (held(-100.0, 90.0), held(NOW - 70, 36.0)),
             True,
         ),
         (
             (
-                Sample(at=-100.0, in_flight=90.0, readings=9),
-                Sample(at=NOW - 69.9, in_flight=36.0, readings=9),
+                held(-100.0, 90.0),
+                held(NOW - 69.9, 36.0),
             ),
             False,
         ),
-        ((Sample(at=-100.0, readings=0), Sample(at=NOW - 6, in_flight=36.0, readings=9)), True),
-        ((Sample(at=-100.0, readings=0), Sample(at=NOW - 5.9, in_flight=36.0, readings=9)), False),
-        ((Sample(at=-100.0, in_flight=36.0, readings=9), Sample(at=NOW - 5, readings=0)), False),
+        ((Sample(at=-100.0, readings=0), held(NOW - 6, 36.0)), True),
+        ((Sample(at=-100.0, readings=0), held(NOW - 5.9, 36.0)), False),
+        ((held(-100.0, 36.0), Sample(at=NOW - 5, readings=0)), False),
         ((Sample(at=NOW - 3, in_flight=36.0),), False),
         ((), False),
     ],

@@ -1,0 +1,223 @@
+"""Ends: what an answer changes, what a failure says and undoes, and what one pass leaves behind."""
+
+import pytest
+from msgspec.structs import replace
+
+from lamplighter.controllers.contracts import Timing, Why, grow, shrink, substitute
+from lamplighter.controllers.survey import Survey, trusted
+from lamplighter.engine.revalidate import revalidate
+from lamplighter.engine.settle import settle
+from lamplighter.engine.step import step
+from lamplighter.engine.verify import answered, verify
+from lamplighter.model.actions import Action, Outcome, Ready, Replace, Scale, Serving
+from lamplighter.model.decisions import Decision, Priority, Proposal
+from lamplighter.model.facts import PROCESSES, Facts, Phase, Source
+from lamplighter.model.history import Acted, History, Pending
+from lamplighter.model.passes import Inputs
+from lamplighter.model.system import Resources, System
+from lamplighter.testing.builders import (
+    NOW,
+    Shape,
+    facts,
+    hung,
+    service,
+    settled,
+    starting,
+    system,
+    up,
+)
+
+TWO = system(web=service("web", 2, resources=Resources(memory_bytes=100)))
+TIMING = Timing(start_s=20.0, drain_s=5.0)
+
+
+def noting(wanted: System = TWO, /, **web: object) -> History:
+    """Return the history of a system at rest, with something noted of `web`."""
+    history = settled(wanted)
+    return replace(history, workloads={"web": replace(history.workloads["web"], **web)})
+
+
+def made(action: Action, controller: str = "scaling", **chosen: object) -> Decision:
+    """Return a decision that goes ahead."""
+    why = Why(controller, Priority.SCALING, "a test")
+    plain = grow("web", "r1", (2, 2, 3), why, TIMING)
+    subject = action.replica if isinstance(action, Replace) else "web/r1"
+    proposal = replace(plain, **{"action": action, "subject": subject, **chosen})
+    return Decision(id="a-1", at=NOW, subject=proposal.subject, chosen=proposal, state="act", basis="b")
+
+
+def under_way(decision: Decision, **changes: object) -> History:
+    """Return a history with an action on its way."""
+    pending = replace(Pending(decision=decision, since=NOW - 3, tried_at=NOW - 3), **changes)
+    return replace(noting(), pending={"a-1": pending})
+
+
+MORE = Scale(workload="web", release="r1", replicas=3, starts=("web-3",))
+
+
+def said(history: History, state: str, **more: str) -> History:
+    """Return the history once the target has said this, a second ago."""
+    outcome = Outcome(action="a-1", state=state, at=NOW - 1, **more)  # type: ignore[arg-type]
+    return answered(history, (outcome,), NOW)[0]
+
+
+@pytest.mark.parametrize(
+    ("state", "since", "now"), [("accepted", NOW - 1, "applied"), ("unknown", NOW - 3, "decided")]
+)
+def test_answer_is_kept_with_its_instant_and_its_words(state: str, since: float, now: str) -> None:
+    """What was applied counts from then; what is not known counts from when it was decided."""
+    pending = said(under_way(made(MORE)), state, detail="so").pending["a-1"]
+    assert (now, since, NOW - 1) == (pending.state, pending.since, pending.tried_at)
+    assert (state, "so") == (pending.outcome, pending.detail)
+
+
+def test_refusal_to_repeat_says_nothing_of_the_time_before() -> None:
+    """It is kept, with the target's words, and asked again later."""
+    history = said(under_way(made(MORE), outcome="unknown"), "refused", code="busy", detail="later")
+    pending = history.pending["a-1"]
+    assert ("busy: later", NOW - 1, "decided") == (pending.detail, pending.tried_at, pending.state)
+
+
+@pytest.mark.parametrize("code", ["precondition-false", "precondition-unknown", "overtaken", "facts-changed"])
+def test_what_the_facts_moved_away_from_lapses(code: str) -> None:
+    """Where it may have happened before, only the facts decide; else it is over, and no fault."""
+    maybe = said(under_way(made(MORE), outcome="unknown"), "refused", code=code).pending["a-1"]
+    assert ("applied", NOW - 1) == (maybe.state, maybe.since)
+    history = said(under_way(made(MORE)), "refused", code=code, detail="gone")
+    (closed,) = history.closed
+    assert ({}, "lapsed", f"{code}: gone") == (history.pending, closed.result, closed.detail)
+
+
+def test_refused_number_and_total_are_as_before() -> None:
+    """As long as nobody has settled another since."""
+    history = under_way(made(MORE, capacity=3), before=2, capacity_before=2)
+    later = replace(history.workloads["web"], wanted={"r1": 3}, capacity=3)
+    history = replace(history, workloads={"web": later})
+    taken = said(history, "refused", code="full").workloads["web"]
+    assert ({"r1": 2}, 2) == (taken.wanted, taken.capacity)
+    other = replace(history, workloads={"web": replace(later, wanted={"r1": 5}, capacity=5)})
+    kept = said(other, "refused", code="full").workloads["web"]
+    assert ({"r1": 5}, 5) == (kept.wanted, kept.capacity)
+
+
+def judged(
+    decision: Decision, known: Facts, **changes: object
+) -> tuple[list[str], list[str], list[Proposal]]:
+    """Return what verifying an action comes to: ends, findings' evidence, and what undoes it."""
+    history = under_way(decision, **{"state": "applied", "outcome": "accepted", **changes})
+    found = verify(history, Survey(trusted(known, NOW), NOW, history.pending))
+    evidence = [word for each in found.findings for word in each.evidence.looked_at]
+    return [each.result for each in found.closed], evidence, list(found.undo)
+
+
+def test_failure_names_what_does_not_hold() -> None:
+    """Only that: what holds, or cannot be told, is no evidence."""
+    needs = (
+        Ready(workload="web", release="r1", at_least=1),
+        Serving(replica="web-2"),
+        Serving(replica="web-3"),
+    )
+    decision = made(MORE, "rollout")
+    contract = replace(decision.chosen.contract, expects=needs, undo=None)
+    decision = replace(decision, chosen=replace(decision.chosen, contract=contract))
+    known = facts(web=[up, hung, replace(up, phase=Phase.UNKNOWN, ready=None)])
+    assert (["failed"], [str(needs[1])], []) == judged(decision, known, since=NOW - 99)
+
+
+@pytest.mark.parametrize(
+    ("web", "to", "stops"),
+    [
+        ((up, up, starting), 2, ("web-3",)),
+        ((up, up, up, starting), 3, ("web-4",)),
+        ((up, up, starting, starting), 2, ("web-3", "web-4")),
+        ((up, hung, starting), 2, ("web-3",)),
+        ((up, up), 2, ()),
+    ],
+)
+def test_undone_is_what_does_not_serve(web: tuple[Shape, ...], to: int, stops: tuple[str, ...]) -> None:
+    """Down to the number before, or to what serves if that is more; nothing that may serve is stopped."""
+    four = replace(MORE, replicas=4, starts=("web-3", "web-4"))
+    why = Why("scaling", Priority.SCALING, "a test", capacity=4)
+    chosen = grow("web", "r1", (2, 2, 4), why, TIMING)
+    decision = replace(made(four), chosen=replace(chosen, action=four))
+    arrived = ("web-3", "web-4")
+    pending = {"since": NOW - 99, "before": 2, "capacity_before": 2, "arrived": arrived}
+    ((undo,),) = [judged(decision, facts(web=web), **pending)[2]]
+    assert Scale(workload="web", release="r1", replicas=to, stops=stops, drain_s=5.0) == undo.action
+    assert (to, "undo", 0.0) == (undo.capacity, undo.controller, undo.contract.blast_radius)
+    assert undo.contract.destructive
+
+
+# --- one pass
+
+
+def test_what_was_done_is_remembered_for_as_long_as_a_budget_may_ask() -> None:
+    """Twenty minutes at least, or the budget's own window; at its end it is forgotten."""
+    late = 5000.0
+    acted = tuple(Acted(at=late - age, subject="s", kind="scale") for age in (1200.0, 1199.9, 5.0))
+    known = replace(facts(at=late, web=[up, up], wanted=TWO), wall="2026-11-25T12:00:00+00:00")
+    history, _ = step(replace(settled(TWO), acted=acted), Inputs(now=late, facts=known))
+    assert [late - 1199.9, late - 5.0] == [each.at for each in history.acted]
+
+
+def test_lower_number_waits_while_what_is_missing_from_it_is_made_good() -> None:
+    """A repair rests on the number before; one that is replaced alive leaves the number as it is."""
+    survey = Survey(trusted(facts(web=[up, up, up]), NOW), NOW)
+    why, mend = (
+        Why(each, priority, "a test")
+        for each, priority in (("scaling", Priority.SCALING), ("repair", Priority.REPAIR))
+    )
+    less = shrink(survey, Scale(workload="web", release="r1", replicas=1, stops=("web-1",)), why, sources=())
+    broken = substitute(survey.replicas["web-3"], 0.3, mend, TIMING, ())
+    both = settle([less, broken], settled(TWO), survey)
+    assert ["web-3", "web/r1"] == [each.decision.subject for each in both]
+    dead = substitute(survey.replicas["web-3"], 0.0, mend, TIMING, ())
+    (only,) = settle([less, dead], settled(system(web=(2, 8)), web=3), survey)
+    assert ("web-3", ["web/r1"]) == (
+        only.decision.subject,
+        [each.proposal.subject for each in only.decision.lost],
+    )
+
+
+def test_undo_needs_and_promises_nothing_of_what_it_undoes() -> None:
+    """It goes back whatever the facts say, and is itself not undone."""
+    four = replace(MORE, replicas=4, starts=("web-3", "web-4"))
+    chosen = grow("web", "r1", (2, 2, 4), Why("scaling", Priority.SCALING, "a test", capacity=4), TIMING)
+    decision = replace(made(four), chosen=replace(chosen, action=four))
+    (undo,) = judged(decision, facts(web=[up, up, starting]), since=NOW - 99, before=2, capacity_before=2)[2]
+    assert ((), (), None) == (undo.contract.needs, undo.contract.expects, undo.contract.undo)
+    assert ("web/r1", Priority.SAFETY, 2) == (undo.subject, undo.priority, undo.capacity)
+
+
+@pytest.mark.parametrize(("read_at", "is_behind"), [(NOW - 1.1, True), (NOW - 1, False)])
+def test_facts_are_behind_where_they_were_read_before_the_answer(read_at: float, *, is_behind: bool) -> None:
+    """What was read at the very instant has seen it."""
+    known = facts(web=[up, up])
+    known = replace(known, sources={**known.sources, PROCESSES: Source(observed_at=read_at)})
+    survey = Survey(trusted(known, NOW), NOW)
+    survey.catch_up(noting(answered_at=NOW - 1).workloads)
+    assert ({"web"} if is_behind else set()) == survey.behind
+
+
+@pytest.mark.parametrize(
+    ("stops", "to", "by", "refused"),
+    [
+        (("web-1", "web-2"), 1, "", True),
+        (("web-1",), 1, "", False),
+        (("web-1", "web-2"), 0, "", False),
+        (("web-1", "web-2"), 1, "ann", False),
+        (("web-8", "web-9"), 1, "", False),
+        (("web-1", "web-2", "web-9"), 1, "", True),
+        ((), 1, "", False),
+    ],
+)
+def test_last_ready_ones_are_not_stopped_while_others_are_to_stay(
+    stops: tuple[str, ...], to: int, by: str, *, refused: bool
+) -> None:
+    """Unless a person ordered it; those that are not listed serve nobody."""
+    scale = Scale(workload="web", release="r1", replicas=to, stops=stops)
+    plain = made(scale, ordered_by=by)
+    contract = replace(plain.chosen.contract, needs=())
+    decision = replace(plain, chosen=replace(plain.chosen, contract=contract))
+    refusal = revalidate(decision, facts(web=[up, up]), under_way(decision), NOW)
+    assert ("precondition-false" if refused else "") == (refusal.code if refusal else "")
