@@ -107,14 +107,25 @@ def _first_failed(tests: Sequence[str], items: dict[str, pytest.Item], *, placed
 
 
 def _cold_names(mutant: Mutant, reach: Reach) -> list[str]:
+    """What tells by importing anew: first tests in files that name what is changed, then what comes by it."""
     names: dict[str, None] = {}
     for module, spans in _mentions(mutant).items():
         proxy = Mutant(module, "", "", (0, 0), "", "", "", "")
         names |= dict.fromkeys(reach.touching(proxy, spans))
+    named = _files_naming(_changed_names(mutant), reach)
     tests = sorted(
-        (each for each in names if not each.startswith(SEED)), key=lambda each: reach.seconds[each]
+        (each for each in {*names, *named} if not each.startswith(SEED)),
+        key=lambda each: (each not in named, reach.seconds[each], each),
     )
     return [*tests[:COLD_TESTS_MAX], *(each for each in names if each.startswith(SEED))]
+
+
+def _files_naming(changed: set[str], reach: Reach) -> set[str]:
+    """The tests in files in which one of these names stands."""
+    tests = {each for each in reach.seconds if not each.startswith(SEED)}
+    texts = {file: (warm.ROOT / file).read_text("utf-8") for file in {each.split("::")[0] for each in tests}}
+    there = {file for file, text in texts.items() if any(re.search(rf"\b{each}\b", text) for each in changed)}
+    return {each for each in tests if each.split("::")[0] in there}
 
 
 def _mentions(mutant: Mutant) -> dict[str, list[tuple[int, int]]]:

@@ -54,8 +54,8 @@ class Why(Value):
 class Timing(Value):
     """How long replicas of a workload may take to start and to drain, in seconds."""
 
-    start_s: float = 60.0
-    drain_s: float = 30.0
+    start_s: float
+    drain_s: float
 
 
 def propose(why: Why, subject: str, action: Action, contract: Contract) -> Proposal:

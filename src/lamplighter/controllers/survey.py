@@ -252,8 +252,8 @@ class Survey:
         return self._silences[source]
 
     def workloads(self) -> tuple[str, ...]:
-        """Return the names of workloads that have replicas, sorted."""
-        return tuple(sorted(self._layout.places))
+        """Return the names of workloads that have replicas."""
+        return tuple(self._layout.places)
 
     def strangers(self, ours: AbstractSet[str]) -> list[str]:
         """Return the names of workloads that have replicas and are not among `ours`, sorted."""

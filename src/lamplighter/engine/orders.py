@@ -132,11 +132,10 @@ def _released(
 ) -> WorkloadHistory:
     """Return the memory with `release` in force or on its way; a higher `min` applies at once."""
     first = not memory.stable and not any(memory.wanted.values())
-    capacity = bounded(service, max(1, service.replicas.min, memory.capacity if not first else 0))
     kept = max(memory.capacity, service.replicas.min)
     if not first and kept > memory.capacity:
         memory = replace(memory, scaled_up_at=now)
-    memory = replace(memory, drain_s=service.drain_s, capacity=capacity if first else kept)
+    memory = replace(memory, drain_s=service.drain_s, capacity=bounded(service, 1) if first else kept)
     if release == _in_force(memory):
         return memory
     if release == memory.stable:

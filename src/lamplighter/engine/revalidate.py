@@ -40,12 +40,7 @@ def revalidate(decision: Decision, facts: Facts, history: History, now: Instant)
 def _spared(decision: Decision, survey: Survey) -> Refusal | None:
     """Refuse to stop the last ready replicas where the number that is to stay is not zero."""
     action = decision.chosen.action
-    if (
-        not isinstance(action, Scale)
-        or not action.stops
-        or action.replicas == 0
-        or decision.chosen.ordered_by
-    ):
+    if not isinstance(action, Scale) or action.replicas == 0 or decision.chosen.ordered_by:
         return None
     stops = set(action.stops)
     staying = [each for each in survey.standing(action.workload, action.release).live if each.id not in stops]

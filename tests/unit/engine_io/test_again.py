@@ -18,6 +18,7 @@ from lamplighter.engine.replay import (
     rerun,
 )
 from lamplighter.model.actions import Configure, Outcome, Scale
+from lamplighter.model.errors import UserError
 from lamplighter.model.facts import Facts
 from lamplighter.model.history import History, Pending
 from lamplighter.model.intents import Down, Up
@@ -255,3 +256,10 @@ class _Starts:
 def test_wall_time_lies_in_the_group_that_began_before_it(wall_s: float, number: int) -> None:
     """At its very beginning already."""
     assert number == number_at(_Starts(), wall_s)
+
+
+def test_nothing_to_decide_again_is_an_error_with_a_mend() -> None:
+    """A person who has not begun is told how to."""
+    with pytest.raises(UserError) as caught:
+        list(replay(Listed(), step))  # type: ignore[arg-type]
+    assert ("nothing-recorded", "run `lamp up` first") == (caught.value.code, caught.value.mend)

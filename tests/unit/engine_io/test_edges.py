@@ -21,7 +21,7 @@ from lamplighter.engine.terms import Pace, Terms
 from lamplighter.model.actions import Action, Configure, Forget, Outcome, Replace, Scale, Shift
 from lamplighter.model.errors import EnvironmentFault
 from lamplighter.model.facts import SOURCES, Facts, Load, Machine, Phase, Source
-from lamplighter.model.findings import Severity
+from lamplighter.model.findings import Finding, Severity
 from lamplighter.model.history import History
 from lamplighter.model.intents import Down
 from lamplighter.model.passes import Inputs, Result
@@ -249,3 +249,15 @@ def test_pace_of_a_maintainer() -> None:
     pace = Pace()
     assert (1.0, 0.2, 0.1, 1.0) == (pace.interval_s, pace.busy_interval_s, pace.floor_s, pace.fresh_s)
     assert (5.0, 10.0, 20.0) == (pace.observe_deadline_s, pace.apply_deadline_s, pace.record_deadline_s)
+
+
+def test_trouble_shows_in_what_was_seen_last(make: Make) -> None:
+    """Whoever looks need not wait for the next pass."""
+    loop = make()
+    asyncio.run(loop.once())
+    trouble = Finding(kind="disk-full", subject="engine", message="no room")
+    loop._trouble(trouble)
+    assert loop.seen is not None
+    assert (trouble,) == loop.seen.troubles
+    loop._trouble()
+    assert () == loop.seen.troubles

@@ -3,13 +3,13 @@
 import pytest
 from msgspec.structs import replace
 
-from lamplighter.controllers.contracts import Timing, Why, grow, shrink, substitute
+from lamplighter.controllers.contracts import Timing, Why, grow, shift, shrink, substitute
 from lamplighter.controllers.survey import Survey, trusted
 from lamplighter.engine.revalidate import revalidate
 from lamplighter.engine.settle import settle
 from lamplighter.engine.step import step
 from lamplighter.engine.verify import answered, verify
-from lamplighter.model.actions import Action, Outcome, Ready, Replace, Scale, Serving
+from lamplighter.model.actions import Action, Condition, Outcome, Ready, Replace, Scale, Serving, Shift
 from lamplighter.model.decisions import Decision, Priority, Proposal
 from lamplighter.model.facts import PROCESSES, Facts, Phase, Source
 from lamplighter.model.history import Acted, History, Pending
@@ -20,6 +20,7 @@ from lamplighter.testing.builders import (
     Shape,
     facts,
     hung,
+    of,
     service,
     settled,
     starting,
@@ -202,6 +203,7 @@ def test_facts_are_behind_where_they_were_read_before_the_answer(read_at: float,
 @pytest.mark.parametrize(
     ("stops", "to", "by", "refused"),
     [
+        (("web-8",), 0, "", False),
         (("web-1", "web-2"), 1, "", True),
         (("web-1",), 1, "", False),
         (("web-1", "web-2"), 0, "", False),
@@ -221,3 +223,70 @@ def test_last_ready_ones_are_not_stopped_while_others_are_to_stay(
     decision = replace(plain, chosen=replace(plain.chosen, contract=contract))
     refusal = revalidate(decision, facts(web=[up, up]), under_way(decision), NOW)
     assert ("precondition-false" if refused else "") == (refusal.code if refusal else "")
+
+
+@pytest.mark.parametrize(("before", "undone"), [({"r1": 1.0}, True), ({"r2": 1.0}, False), ({}, False)])
+def test_shares_are_undone_where_those_who_had_them_can_serve(
+    before: dict[str, float], *, undone: bool
+) -> None:
+    """Two of r1 do, none of r2; and where nothing was set there is nothing to go back to."""
+    known = replace(facts(web=[up, up, of("r2", hung)]), shares={"web": before})
+    survey = Survey(trusted(known, NOW), NOW)
+    chosen = shift(survey, "web", {"r3": 1.0}, Why("rollout", Priority.ROLLOUT, "a test"))
+    decision = replace(made(chosen.action), chosen=chosen, subject="web")
+    ends, _, undo = judged(decision, known, since=NOW - 99)
+    assert ([Shift(workload="web", shares=before)] if undone else []) == [each.action for each in undo]
+    assert ([] if undone else ["failed"]) == ends
+
+
+def checked(action: Action, *web: Shape, needs: tuple[Condition, ...] = ()) -> str:
+    """Return why an action is refused right before it is applied, by its code; a workload of two to three."""
+    plain = made(action)
+    contract = replace(plain.chosen.contract, needs=needs)
+    decision = replace(plain, chosen=replace(plain.chosen, contract=contract))
+    refusal = revalidate(decision, facts(web=web), under_way(decision), NOW)
+    return refusal.code if refusal else ""
+
+
+def test_stop_of_what_is_not_listed_where_nothing_serves_takes_nothing_away() -> None:
+    """Nobody is left ready, and nobody was."""
+    assert "" == checked(Scale(workload="web", release="r1", replicas=1, stops=("web-8",)), hung, hung)
+
+
+SWAP = Replace(workload="web", release="r1", replica="web-2", start="web-9")
+ADD = Scale(workload="web", release="r1", replicas=9, starts=("web-9",))
+
+
+@pytest.mark.parametrize(
+    ("action", "lives", "refused"),
+    [
+        (ADD, 2, False),
+        (ADD, 3, True),
+        (replace(ADD, starts=("web-8", "web-9")), 2, True),
+        (replace(ADD, starts=("web-1", "web-9")), 2, False),
+        (replace(ADD, starts=("web-1", "web-2")), 3, False),
+        (replace(ADD, stops=("web-1",)), 3, False),
+        (SWAP, 3, False),
+        (SWAP, 4, True),
+        (replace(SWAP, replica="web-8"), 3, True),
+        (replace(ADD, workload="odd"), 3, False),
+        (Shift(workload="web", shares={}), 9, False),
+    ],
+)
+def test_start_is_refused_where_there_is_no_room_any_more(
+    action: Action, lives: int, *, refused: bool
+) -> None:
+    """Two and one of surge may live; what is listed already was started, what makes way leaves its place."""
+    assert ("precondition-false" if refused else "") == checked(action, *[up] * lives)
+
+
+@pytest.mark.parametrize(
+    ("replica", "code"), [("web-1", ""), ("web-2", "precondition-false"), ("web-3", "precondition-unknown")]
+)
+def test_precondition_must_be_known_to_hold(replica: str, code: str) -> None:
+    """What is not known is no yes."""
+    web = (up, hung, replace(up, ready=None))
+    assert code == checked(SET_ALL, *web, needs=(Serving(replica="web-1"), Serving(replica=replica)))
+
+
+SET_ALL = Shift(workload="web", shares={"r1": 1.0})

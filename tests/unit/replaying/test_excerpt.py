@@ -125,3 +125,4 @@ def test_an_excerpt_that_would_decide_otherwise_is_refused(
     with pytest.raises(UserError) as caught:
         export(tmp_path, tmp_path / "cut.sqlite", source=str(WHOLE))
     assert ("not-exported", []) == (caught.value.code, list(tmp_path.iterdir()))
+    assert caught.value.mend.startswith("export passes before or after it")
