@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from lamplighter.model.actions import Contract, Replace, Scale, Shift
 from lamplighter.model.decisions import Decision, Priority, Proposal
 from lamplighter.model.facts import HEALTH, TRAFFIC, Facts, Load, Source
+from lamplighter.model.findings import Finding
 from lamplighter.model.history import Closed, History, WorkloadHistory
 from lamplighter.model.intents import Answer, Up
 from lamplighter.model.passes import Inputs, Result
@@ -19,6 +20,7 @@ from lamplighter.testing.checkers import (
     OutageHeld,
     Patient,
     ScaledDownRightly,
+    StillStands,
     UndoKept,
     WaitersServed,
 )
@@ -109,6 +111,32 @@ def test_budget_holds_what_its_maintainer_could_know(written: bool, holder: str,
         event = Applied(number, number, scale, f"a-{number}", 1, who, None, truth, truth)
         told = list(checker.look(event, witness))
     assert violations == len(told)
+
+
+@pytest.mark.parametrize(("answered_at", "violations"), [(10.0, 0), (8.0, 1)])
+def test_facts_are_as_old_as_their_last_answer(answered_at: float, violations: int) -> None:
+    """A reading that took two seconds is no older than what came last in it."""
+    witness = Witness(World())
+    scale = Scale(workload="search", release="r1", replicas=2, starts=("search-1",))
+    chosen = Proposal("scaling", Priority.SCALING, "search/r1", scale, Contract(gain="", deadline_s=1.0), "")
+    decided = Decision(id="a-1", at=8.0, subject="search/r1", chosen=chosen, state="act", basis="")
+    witness.decisions["a-1"] = decided
+    seen = Facts(at=8.0, sources={HEALTH: Source(observed_at=answered_at)})
+    event = Applied(10.5, 10.0, scale, "a-1", 1, "", seen, witness.world.truth(), witness.world.truth())
+    assert violations == len(list(StillStands().look(event, witness)))
+
+
+def test_waiting_for_the_gateway_is_not_held_against_a_workload() -> None:
+    """What is held of the gateway is to be done first; nobody is started before it knows of the spec."""
+    checker, order = WaitersServed(), Witness(World())
+    history = History(system=system(search=1), workloads={"search": WorkloadHistory(stable="r1")})
+    found: list[str] = []
+    for now in range(0, 100, 5):
+        held = Finding(kind="action-held", subject="gateway", message="")
+        seen = replace(facts(at=float(now), search=[]), loads={"search": Load(queued=9)})
+        told = Inputs(now=float(now), facts=seen), Result(findings=(held,))
+        found += checker.hear(*told, history, order)
+    assert [] == found
 
 
 def test_outage_that_looked_like_age_is_known_by_age() -> None:

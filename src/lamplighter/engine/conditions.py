@@ -32,7 +32,7 @@ def holds(condition: Condition, survey: Survey) -> bool | None:
         case Heard(source=source):
             return survey.silence(source) is None
         case Configured(digest=wanted):
-            return survey.facts.configured == wanted
+            return survey.facts.configured == wanted if _counted(survey) else None
         case Live(workload=workload, release=release, exactly=exactly):
             live = survey.standing(workload, release).live
             return len(live) == exactly if _counted(survey) else None
@@ -43,7 +43,8 @@ def holds(condition: Condition, survey: Survey) -> bool | None:
             return None if requests is None else requests == 0
         case Shares(workload=workload, shares=shares):
             now = survey.facts.shares.get(workload, {})
-            return None if survey.silence(HEALTH) else same_shares(now, shares)
+            known = _counted(survey) and not survey.silence(HEALTH)
+            return same_shares(now, shares) if known else None
         case _:
             return _of_replica(condition, survey)
 
@@ -65,6 +66,7 @@ def same_shares(one: dict[str, float], other: dict[str, float]) -> bool:
 
 
 def _counted(survey: Survey) -> bool:
+    """Return whether it is known who there is, and how the gateway is set: one source tells both."""
     return survey.silence(PROCESSES) is None
 
 

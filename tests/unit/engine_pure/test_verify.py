@@ -361,7 +361,7 @@ def test_overtaken_decision_is_refused() -> None:
     ("condition", "answer", "blind"),
     [
         (Heard(source=HEALTH), True, False),
-        (Configured(digest="x"), False, False),
+        (Configured(digest="x"), False, None),
         (Live(workload="web", release="r1", exactly=2), True, None),
         (Live(workload="web", release="r1", exactly=3), False, None),
         (Ready(workload="web", release="r1", at_least=2), True, None),

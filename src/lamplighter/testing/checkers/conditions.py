@@ -24,7 +24,7 @@ from lamplighter.model.history import History
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.value import Instant
 from lamplighter.targets.simulated.journal import Applied, Event
-from lamplighter.testing.checkers.seen import Listens
+from lamplighter.testing.checkers.seen import Listens, read_at
 from lamplighter.testing.witness import Witness
 
 FRESH_S = 1.5
@@ -44,7 +44,7 @@ def so(condition: Condition, facts: Facts, now: Instant) -> bool | None:
         case Heard(source=source):
             return facts.silence(source, now) is None
         case Configured(digest=digest):
-            return facts.configured == digest
+            return None if PROCESSES in silent else facts.configured == digest
         case Idle(workload=workload):
             requests = None if TRAFFIC in silent else asked(facts.loads.get(workload))
             return None if requests is None else requests == 0
@@ -53,7 +53,8 @@ def so(condition: Condition, facts: Facts, now: Instant) -> bool | None:
             differ = (
                 abs(there.get(each, 0.0) - shares.get(each, 0.0)) for each in there.keys() | shares.keys()
             )
-            return None if HEALTH in silent else max(differ, default=0.0) <= SHARE_TOLERANCE
+            known = not silent & {PROCESSES, HEALTH}
+            return max(differ, default=0.0) <= SHARE_TOLERANCE if known else None
         case Live(workload=workload, release=release, exactly=count):
             return (
                 None
@@ -105,8 +106,9 @@ class StillStands:
             "standing-still", event.at - event.sent_at + 1.0
         ):
             return
-        old_s = event.sent_at - event.seen.at
-        if old_s > FRESH_S and not witness.world.befalling.lately("unanswered", FRESH_S):
+        old_s = event.sent_at - read_at(event.seen)
+        way_s = event.at - event.sent_at
+        if old_s > FRESH_S and not witness.world.befalling.lately("unanswered", way_s + FRESH_S):
             yield f"{event.action_id} rests on facts that are {old_s:.1f} s old"
         for need in decision.chosen.contract.needs:
             if so(need, event.seen, event.sent_at) is False:

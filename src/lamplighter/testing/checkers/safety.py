@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from lamplighter.model.actions import Forget, Replace, Scale
 from lamplighter.model.facts import HEALTH, PROCESSES, TRAFFIC, Facts, Phase
 from lamplighter.targets.simulated.journal import Applied, Ended, Event
-from lamplighter.testing.checkers.seen import shares, stops, too_big, workload_of
+from lamplighter.testing.checkers.seen import read_at, shares, stops, too_big, workload_of
 from lamplighter.testing.witness import Witness
 
 FRESH_S = 1.5
@@ -28,8 +28,9 @@ class KnownOnly:
         if event.seen is None:
             yield f"{event.action_id} stops {', '.join(stopped)} without having looked"
             return
-        if event.sent_at - event.seen.at > FRESH_S:
-            yield f"{event.action_id} rests on facts that are {event.sent_at - event.seen.at:.1f} s old"
+        old_s = event.sent_at - read_at(event.seen)
+        if old_s > FRESH_S:
+            yield f"{event.action_id} rests on facts that are {old_s:.1f} s old"
         for source in _needed(event, event.seen, stopped):
             if silence := event.seen.silence(source, event.sent_at):
                 yield f"{event.action_id} stops {', '.join(stopped)} while {source} is silent: {silence.why}"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 from lamplighter.model.actions import Action, Dismantle, Replace, Scale
-from lamplighter.model.facts import FACT_AGE_MAX_S, PROCESSES
+from lamplighter.model.facts import FACT_AGE_MAX_S, PROCESSES, Facts
 from lamplighter.model.value import Instant
 from lamplighter.targets.simulated.bodies import MEMORY_BYTES
 from lamplighter.targets.simulated.journal import Applied, Event, Standing, Truth
@@ -37,6 +37,11 @@ class Listens:
     def look(self, _event: Event, _witness: Witness) -> Iterable[str]:
         """Look at nothing."""
         return ()
+
+
+def read_at(facts: Facts) -> Instant:
+    """Return when the last source answered: facts bear the date of when they were asked for."""
+    return max([facts.at, *(each.observed_at for each in facts.sources.values())])
 
 
 def stops(action: Action, before: Truth) -> tuple[str, ...]:

@@ -65,6 +65,8 @@ class WaitersServed:
             return
         held = {each.subject.partition("/")[0] for each in result.findings if each.kind in ANSWERED}
         held |= {workload_of(each.chosen.action) for each in result.decisions if each.state in HELD}
+        if "gateway" in held:
+            return  # it is to be told of the spec in force first, before anything else
         for name, service in after.system.services.items() if after.system else ():
             most_s = max(WAKING_S_MAX, service.health.start_timeout_s + AGAIN_S_MAX)
             load = inputs.facts.loads.get(name)

@@ -1,13 +1,15 @@
-"""Settle: what must not be settled in one pass, since both count on the same replicas."""
+"""Counting: two must not count on the same replicas in one pass, nor anybody on what is not known."""
 
 import pytest
 from msgspec.structs import replace
 
 from lamplighter.controllers.contracts import Why, release_spare, shift
 from lamplighter.controllers.repair import repair
+from lamplighter.engine.conditions import holds
 from lamplighter.engine.settle import settle
-from lamplighter.model.actions import Scale
+from lamplighter.model.actions import Scale, Shares
 from lamplighter.model.decisions import Priority
+from lamplighter.model.facts import HEALTH, PROCESSES
 from lamplighter.model.system import Resources
 from lamplighter.testing.builders import NOW, facts, of, service, settled, survey, system, up
 
@@ -33,3 +35,13 @@ def test_only_who_gets_traffic_counts_when_one_makes_way(share: float, drained: 
     memory = replace(history.workloads["web"], replaced={"web-1": "web-2"}, over_memory_since={"web-1": NOW})
     said = repair(wanted, survey(seen), replace(history, workloads={"web": memory}))
     assert drained == len(said.proposals)
+
+
+@pytest.mark.parametrize(("silent", "answer"), [((PROCESSES,), None), ((HEALTH,), None), ((), False)])
+def test_shares_are_not_known_while_who_tells_them_is_silent(
+    silent: tuple[str, ...],
+    answer: bool | None,  # noqa: FBT001
+) -> None:
+    """A shift that nobody can see has not failed: undone, it would take from what serves by now."""
+    seen = survey(facts(silent=dict.fromkeys(silent, 1.0), web=[up, of("r2")]))
+    assert answer is holds(Shares(workload="web", shares={"r2": 1.0}), seen)
