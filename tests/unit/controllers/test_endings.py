@@ -139,7 +139,7 @@ def test_record_stays_while_its_start_may_be_ordered_again(outcome: OutcomeState
     """Without a record the target would start another of that name, if it is asked once more."""
     wanted = builders.system(web=1)
     why = contracts.Why("scaling", Priority.SCALING, "load")
-    chosen = contracts.grow("web", "r1", (1, 1, 2), why, contracts.Timing())
+    chosen = contracts.grow("web", "r1", (1, 1, 2), why, contracts.Timing(60.0, 30.0))
     chosen = replace(chosen, action=replace(chosen.action, starts=("web-2",)))
     started = Decision(id="a-1", at=0.0, subject=chosen.subject, chosen=chosen, state="act", basis="")
     history = replace(builders.settled(wanted), pending={"a-1": Pending(started, outcome=outcome)})
