@@ -217,7 +217,7 @@ def test_release_gains_no_traffic_in_the_pass_in_which_one_of_it_is_stopped(
     seen = replace(facts(web=[up, of("r2")]), shares={"web": {"r1": 0.8, "r2": 0.2}})
     watch = Watch(settled(wanted), survey(seen), recordable=True)
     why = Why("rollout", Priority.ROLLOUT, "step 2")
-    one = substitute(watch.survey.replicas[stops], 0.0, why, Timing(), ())
+    one = substitute(watch.survey.replicas[stops], 0.0, why, Timing(60.0, 30.0), ())
     two = shift(watch.survey, "web", {"r1": 1 - share, "r2": share}, why)
     decisions = [
         Decision(id=f"a-{each.subject}", at=60.0, subject="", chosen=each, state="act", basis="")

@@ -548,7 +548,7 @@ def test_undone_number_of_one_release_leaves_the_total_of_both() -> None:
 def raised(release: str, replicas: int, capacity: int) -> Decision:
     """Return a decision of scaling's that raised one release's number, and the total."""
     why = Why(controller="scaling", priority=Priority.SCALING, because="a test", capacity=capacity)
-    proposal = grow("web", release, (replicas - 1, replicas - 1, replicas), why, Timing())
+    proposal = grow("web", release, (replicas - 1, replicas - 1, replicas), why, Timing(60.0, 30.0))
     return Decision(
         id="a-1", at=0.0, subject=proposal.subject, chosen=proposal, state="act", basis="", lost=()
     )
