@@ -19,7 +19,7 @@ from lamplighter.engine.loop import Loop
 from lamplighter.engine.observing import blackout
 from lamplighter.engine.terms import Pace, Terms
 from lamplighter.model.actions import Action, Configure, Forget, Outcome, Replace, Scale, Shift
-from lamplighter.model.errors import EnvironmentFault
+from lamplighter.model.errors import EnvironmentFault, OwnedError
 from lamplighter.model.facts import SOURCES, Facts, Load, Machine, Phase, Source
 from lamplighter.model.findings import Finding, Severity
 from lamplighter.model.history import History
@@ -261,3 +261,12 @@ def test_trouble_shows_in_what_was_seen_last(make: Make) -> None:
     assert (trouble,) == loop.seen.troubles
     loop._trouble()
     assert () == loop.seen.troubles
+
+
+def test_lease_that_is_lost_right_before_an_action_leaves_it_undone(make: Make) -> None:
+    """It was held when the pass began and when it was recorded; a newer maintainer goes on."""
+    target, answers = ListTarget(), iter([True, True, False])
+    with pytest.raises(OwnedError) as caught:
+        asyncio.run(make(target, held=lambda: next(answers)).once())
+    assert ("lease-lost", []) == (caught.value.code, target.applied)
+    assert caught.value.mend

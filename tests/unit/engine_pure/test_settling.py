@@ -303,3 +303,12 @@ def test_successor_that_a_person_was_asked_about_keeps_its_name() -> None:
     names = {each.decision.subject: each.decision.chosen.action.start for each in again}  # type: ignore[union-attr]
     assert {"web-1": "web-5", "web-2": "web-6"} == names
     assert first.decision.id in {each.decision.id for each in again}
+
+
+def test_room_that_one_leaves_is_for_the_next() -> None:
+    """Three places: one for the first, two for the second, and none for a third."""
+    second = contracts.grow("web", "r2", (0, 0, 2), why("scaling"), TIMING)
+    third = contracts.grow("web", "r3", (0, 0, 1), why("scaling"), TIMING)
+    found = outcome(more(5, "rollout"), second, third, known=facts(web=[up] * 4))
+    assert [("rollout", "web/r1"), ("scaling", "web/r2")] == [each[:2] for each in found]
+    assert [("scaling", "scaling took the last room within max and surge first")] == found[1][2]

@@ -12,6 +12,7 @@ from lamplighter.engine.settle import carried
 from lamplighter.model.actions import Contract, OutcomeState, Scale
 from lamplighter.model.decisions import Decision, Priority, Proposal
 from lamplighter.model.history import Closed, Pending
+from lamplighter.model.intents import Up
 from lamplighter.model.system import Guards
 from lamplighter.testing.builders import NOW, facts, settled, system, up
 
@@ -119,3 +120,25 @@ def test_undo_waits_for_no_earlier_failure() -> None:
         watch = Watch(replace(history, closed=(failed,)), seen, recordable=True)
         states.append(guard(decision, watch).state)
     assert ["act", "held"] == states
+
+
+def test_start_without_an_answer_is_asked_for_again_under_other_guards() -> None:
+    """Guards judge what stops something; what only starts goes on as it was."""
+    here = World().settle()
+    here.loses = lambda action: bool(getattr(action, "starts", ()))
+    here.load(60)
+    here.run(5)
+    (waiting,) = here.history.pending.values()
+    here.up("r1", plan(guards=Guards(at_risk=0.1)))
+    assert "decided" == waiting.state == here.history.pending[waiting.decision.id].state
+
+
+def test_stable_release_that_is_asked_for_again_takes_the_candidate_back() -> None:
+    """Whose order it was, and why, stands in the rollout that it ends."""
+    here = World().settle()
+    here.up("r2")
+    here.ask(Up(id="i-9", system=here.wanted, releases={"web": "r1"}, by="ann"))
+    state = here.history.workloads["web"].rollout
+    assert state is not None
+    assert ("rolled-back", "ann") == (state.verdict, state.by)
+    assert "the stable release was asked for again" == state.reason
