@@ -16,6 +16,7 @@ from lamplighter.targets.simulated.journal import Applied, Standing, Truth
 from lamplighter.testing.builders import crashed, facts, service, starting, system, up
 from lamplighter.testing.checkers import (
     BudgetKept,
+    CountExact,
     NeedsKept,
     OutageHeld,
     Patient,
@@ -137,6 +138,46 @@ def test_waiting_for_the_gateway_is_not_held_against_a_workload() -> None:
         told = Inputs(now=float(now), facts=seen), Result(findings=(held,))
         found += checker.hear(*told, history, order)
     assert [] == found
+
+
+@pytest.mark.parametrize(("settled_at", "violations"), [(3.0, 0), (1.0, 1)])
+def test_successor_that_comes_late_is_counted_by_what_was_settled_since(
+    settled_at: float, violations: int
+) -> None:
+    """Decided on when one was settled, it is one more of the three that were settled before it came."""
+    world, checker, found = World(), CountExact(), []
+    witness = Witness(world)
+    witness.system = system(search=(1, 6))
+    witness.recorded = {"a-1": 2.0, "a-2": settled_at}
+    witness.subjects = {"a-1": "search-1", "a-2": "search/r1"}
+    for name, number, starts in (("a-2", 3, ("search-2", "search-3")), ("a-1", 2, ("search-4",))):
+        for each in ("search-1", *starts):
+            world.start(each, "search", "r1", name)
+        scale = Scale(workload="search", release="r1", replicas=number, starts=starts)
+        event = Applied(9.0, 9.0, scale, name, 1, "", None, world.truth(), world.truth())
+        found += checker.look(event, witness)
+    assert violations == len(found)
+
+
+@pytest.mark.parametrize(("queued", "violations"), [(0, 0), (9, 1)])
+def test_to_zero_nothing_is_at_risk_that_nobody_asks_for(queued: int, violations: int) -> None:
+    """Two of two may go at once while nothing is asked of them."""
+    world, checker = World(apps={"search": BUSY}), BudgetKept()
+    witness = Witness(world)
+    wanted = system(search=(0, 6))
+    witness.system = replace(wanted, guards=Guards(at_risk=0.5))
+    witness.systems = [witness.system]
+    for each in ("search-1", "search-2"):
+        world.start(each, "search", "r1", "a-0")
+    world.shift("search", {"r1": 1.0})
+    world.advance(50.0)
+    before, seen = world.truth(), facts(at=50.0, search=[up, up])
+    seen = replace(seen, loads={"search": Load(in_flight=0, queued=queued)})
+    scale = Scale(workload="search", release="r1", replicas=0, stops=("search-1", "search-2"))
+    for each in scale.stops:
+        world.drain(each, 5.0, "a-1")
+    event = Applied(50.0, 50.0, scale, "a-1", 1, "", seen, before, world.truth())
+    assert violations == len(list(checker.look(event, witness)))
 
 
 def test_outage_that_looked_like_age_is_known_by_age() -> None:

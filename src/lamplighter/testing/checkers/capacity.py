@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from lamplighter.model.actions import Replace, Scale, Shift
+from lamplighter.model.value import Instant
 from lamplighter.targets.simulated.journal import Applied, Event, Standing, Truth
 from lamplighter.testing.checkers.seen import could_serve, of, serving, shares, starts, stops, workload_of
 from lamplighter.testing.witness import Witness
@@ -73,10 +74,12 @@ class CountExact:
     """A Scale that starts replicas ends with as many of that release as it says, not with more.
 
     One that has grown too big, or stopped serving, does not count: its successor is started before it ends.
+    What a successor's order says was so when it was decided; a number that was settled since holds as well.
     """
 
     def __init__(self) -> None:
         self._succeeded: set[str] = set()
+        self._settled: dict[tuple[str, str], tuple[Instant, int]] = {}
 
     def look(self, event: Event, witness: Witness) -> Iterator[str]:
         """Look at each Scale that starts replicas."""
@@ -87,8 +90,18 @@ class CountExact:
             self._succeeded.add(subject)
         live = [each for each in _known(event, event.after, witness) if each.release == action.release]
         count = sum(each.id not in self._succeeded for each in live)
-        if count > action.replicas:
+        if count > max(action.replicas, self._since(event, action, witness)):
             yield f"{event.action_id} asks for {action.replicas} of {action.release} and there are {count}"
+
+    def _since(self, event: Applied, action: Scale, witness: Witness) -> int:
+        """Return the number that was settled since a successor was decided on; 0 if none was."""
+        key = action.workload, action.release
+        decided_at = witness.recorded.get(event.action_id, event.sent_at)
+        at, number = self._settled.get(key, (decided_at, 0))
+        if witness.subjects.get(event.action_id) in (None, "/".join(key)):
+            self._settled[key] = decided_at, action.replicas
+            return 0
+        return number if at > decided_at else 0
 
 
 class SharesSound:

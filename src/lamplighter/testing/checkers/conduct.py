@@ -63,7 +63,7 @@ class BudgetKept:
         before, after = serving(event, event.before, name), serving(event, event.after, name)
         live = sum(each.live for each in of(event.before, name))
         allowed = max(witness.guards(event.sent_at).at_risk * live, 1.0)
-        if len(before - after) > allowed + 1e-6:
+        if len(before - after) > allowed + 1e-6 and not _asleep(event, witness):
             lost = len(before - after)
             yield f"{event.action_id} stops {lost} of {live} of {name}, {allowed:g} are allowed"
 
