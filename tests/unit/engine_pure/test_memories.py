@@ -11,7 +11,7 @@ from lamplighter.engine.settle import Settled
 from lamplighter.model.actions import Action, Replace, Scale
 from lamplighter.model.decisions import Decision, Priority
 from lamplighter.model.facts import PROCESSES, Facts, Phase
-from lamplighter.model.history import History, Pending, RolloutState, WorkloadHistory
+from lamplighter.model.history import Approval, History, Pending, RolloutState, WorkloadHistory
 from lamplighter.model.system import Resources, System
 from lamplighter.testing.builders import (
     NOW,
@@ -285,3 +285,23 @@ def test_missing_ones_that_are_started_again_are_no_repair_of_anyone() -> None:
     assert ((), (NOW,), {"web-1": "web-3"}) == (spare.restores, spare.repairs, spare.replaced)
     nothing, _ = committed(made(replace(again, starts=()), "repair", subject="web-1"), noting())
     assert ((), ()) == (nothing.restores, nothing.repairs)
+
+
+@pytest.mark.parametrize(("state", "kept"), [("held", True), ("asked", True), ("act", False)])
+def test_yes_is_kept_for_as_long_as_its_question_stands(state: str, *, kept: bool) -> None:
+    """Another guard may hold it still; once it goes ahead, or is asked no more, the yes is over."""
+    decision = replace(made(Scale(workload="web", release="r1", replicas=1, stops=("web-2",))), state=state)
+    yes = {each: Approval(action=each, at=1.0, by="ann") for each in ("a-1", "a-9")}
+    history = replace(noting(), asked={"a-1": decision}, approvals=yes)
+    after, _ = commit(history, [Settled(decision)], NOW)
+    assert (["a-1"] if kept else []) == list(after.approvals) == list(after.asked)
+
+
+def test_question_that_is_asked_no_more_has_lapsed() -> None:
+    """On other facts; that is an end, with the reason."""
+    decision = replace(made(Scale(workload="web", release="r1", replicas=1, stops=("web-2",))), state="asked")
+    after, (closed,) = commit(replace(noting(), asked={"a-1": decision}), [], NOW)
+    assert ({}, "a-1", "lapsed") == (after.asked, closed.action, closed.result)
+    assert ("its facts have changed", (closed,)) == (closed.detail, after.closed)
+    behind, none = commit(replace(noting(), asked={"a-1": decision}), [], NOW, frozenset({"web"}))
+    assert ({"a-1": decision}, ()) == (behind.asked, none)

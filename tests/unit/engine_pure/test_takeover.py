@@ -142,3 +142,9 @@ def test_stable_release_that_is_asked_for_again_takes_the_candidate_back() -> No
     assert state is not None
     assert ("rolled-back", "ann") == (state.verdict, state.by)
     assert "the stable release was asked for again" == state.reason
+
+
+def test_no_more_is_started_than_the_new_order_starts() -> None:
+    """What else is lacking is repair's: it lives no more, and is not this order's to start."""
+    old = replace(wants(6), action=replace(wants(6).action, starts=("web-5", "web-6")))  # type: ignore[type-var]
+    assert (("web-5", "web-6", ""), ()) == taken(wants(9, starts=1), under_way(old, "unknown"))
