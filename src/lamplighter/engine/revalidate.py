@@ -1,10 +1,11 @@
 """Revalidate: whether a decision still stands, on facts read right before it is applied."""
 
+from lamplighter.controllers.contracts import takes_traffic
 from lamplighter.controllers.survey import Survey, trusted
 from lamplighter.engine.conditions import holds
 from lamplighter.engine.settle import starting
 from lamplighter.engine.verify import kind
-from lamplighter.model.actions import Action, Replace, Scale
+from lamplighter.model.actions import Action, Replace, Scale, Shift
 from lamplighter.model.decisions import Decision, Refusal
 from lamplighter.model.facts import Facts
 from lamplighter.model.history import History
@@ -17,7 +18,9 @@ def revalidate(decision: Decision, facts: Facts, history: History, now: Instant)
     1. It is not under way any more: a newer one overtook it.
     2. A precondition is known not to hold, or cannot be told: what was sure a moment ago is not now.
     3. A replica that it would stop is the last one ready of its workload, while others are to stay.
-    4. With what it starts more would live than `max` and `surge` allow: somebody else has started some
+    4. It would take traffic from what serves, and leave fewer than `min` that do: who it is taken from may
+       serve only since it was decided.
+    5. With what it starts more would live than `max` and `surge` allow: somebody else has started some
        meanwhile, or they are fewer now.
 
     Args:
@@ -34,7 +37,8 @@ def revalidate(decision: Decision, facts: Facts, history: History, now: Instant)
         if answer is not True:
             code = "precondition-unknown" if answer is None else "precondition-false"
             return Refusal(code=code, detail=f"{kind(need)}: {need}")
-    return _spared(decision, survey) or _room(decision.chosen.action, history, survey)
+    action = decision.chosen.action
+    return _spared(decision, survey) or _room(action, history, survey) or _carried(action, history, survey)
 
 
 def _spared(decision: Decision, survey: Survey) -> Refusal | None:
@@ -64,6 +68,19 @@ def _room(action: Action, history: History, survey: Survey) -> Refusal | None:
     if staying + len(starts) <= top:
         return None
     return Refusal(code="precondition-false", detail=f"{staying} of {service.name} live, {top} may")
+
+
+def _carried(action: Action, history: History, survey: Survey) -> Refusal | None:
+    """Refuse to share the traffic so that fewer serve than do now, and fewer than `min`."""
+    if not isinstance(action, Shift) or history.system is None:
+        return None
+    name, service = action.workload, history.system.services.get(action.workload)
+    taking = (each for each in survey.releases(name) if takes_traffic(survey, name, each))
+    before = sum(survey.ready(name, each) for each in taking)
+    after = sum(survey.ready(name, each) for each, share in action.shares.items() if share > 0)
+    if service is None or after >= min(before, service.replicas.min):
+        return None
+    return Refusal(code="precondition-false", detail=f"{after} of {name} would serve instead of {before}")
 
 
 def _serving(replicas: set[str], survey: Survey) -> bool:

@@ -248,6 +248,20 @@ def checked(action: Action, *web: Shape, needs: tuple[Condition, ...] = ()) -> s
     return refusal.code if refusal else ""
 
 
+@pytest.mark.parametrize(
+    ("web", "refused"),
+    [((up, of("r2")), True), ((up, of("r2", hung)), False), ((up, up, of("r2")), False)],
+)
+def test_traffic_is_not_taken_from_what_serves_by_now(web: tuple[Shape, ...], *, refused: bool) -> None:
+    """One of r1 may take over from r2 while nothing of that serves; else two have to, its `min`."""
+    shift = Shift(workload="web", shares={"r1": 1.0})
+    plain = made(shift)
+    decision = replace(plain, chosen=replace(plain.chosen, contract=replace(plain.chosen.contract, needs=())))
+    seen = replace(facts(web=web), shares={})
+    refusal = revalidate(decision, seen, under_way(decision), NOW)
+    assert ("precondition-false" if refused else "") == (refusal.code if refusal else "")
+
+
 def test_stop_of_what_is_not_listed_where_nothing_serves_takes_nothing_away() -> None:
     """Nobody is left ready, and nobody was."""
     assert "" == checked(Scale(workload="web", release="r1", replicas=1, stops=("web-8",)), hung, hung)
@@ -270,7 +284,7 @@ ADD = Scale(workload="web", release="r1", replicas=9, starts=("web-9",))
         (SWAP, 4, True),
         (replace(SWAP, replica="web-8"), 3, True),
         (replace(ADD, workload="odd"), 3, False),
-        (Shift(workload="web", shares={}), 9, False),
+        (Shift(workload="web", shares={"r1": 1.0}), 9, False),
     ],
 )
 def test_start_is_refused_where_there_is_no_room_any_more(
