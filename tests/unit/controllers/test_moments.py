@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from lamplighter.controllers.contracts import Timing, Why, grow
 from lamplighter.controllers.housekeeping import housekeeping
+from lamplighter.controllers.needs import awaited, lacking
 from lamplighter.controllers.numbers import Numbers, lost, numbers
 from lamplighter.controllers.repair import repair
 from lamplighter.controllers.rollout import failure, progress, rollout
@@ -373,6 +374,7 @@ def test_release_without_traffic_goes_whole_known_to_serve_or_not() -> None:
     known = facts(web=[up, up, unknown], wanted=TWO)
     numbers_of = {"r1": 2, "r2": 1}
     assert [("web/r2", ("web-3",))] == fewer(seen(known), TWO, wanted=numbers_of)
+    assert [("web/r2", ("web-3",))] == fewer(seen(known), TWO, wanted={"r1": 2, "r2": 0})
     more = grow("web", "r2", (1, 1, 2), Why("rollout", Priority.ROLLOUT, "a test"), Timing(9.0, 9.0))
     chosen = replace(more, action=replace(more.action, starts=("web-9",)))  # type: ignore[type-var]
     decision = Decision(id="a-1", at=NOW, subject="web/r2", chosen=chosen, state="act", basis="b")
@@ -393,3 +395,21 @@ def test_drain_that_is_cut_down_to_what_may_be_at_risk_needs_all_the_same() -> N
         Shares(workload="web", shares={"r1": 1.0}),
         Ready(workload="web", release="r1", at_least=6),
     ] == needs
+
+
+@pytest.mark.parametrize(
+    ("other", "missing", "first"),
+    [([hung], ("db",), ()), ([], ("db",), ()), ([up], (), ("r1",)), ([of("r2"), hung], (), ("r2",))],
+)
+def test_what_has_never_served_waits_for_what_it_needs(
+    other: list[Shape], missing: tuple[str, ...], first: tuple[str, ...]
+) -> None:
+    """Known to the history or not; what it needs must serve still right before it is started."""
+    web = service("web", needs=("db", "odd"))
+    wanted = replace(system(web=web), services={"web": web, "db": service("db")})
+    survey = seen(facts(db=other))
+    for history in (History(), History(workloads={"web": WorkloadHistory()})):
+        assert missing == lacking(wanted, survey, web, history)
+        assert first == tuple(each.release for each in awaited(wanted, survey, web, history))
+    served = History(workloads={"web": WorkloadHistory(stable="r1")})
+    assert ((), ()) == (lacking(wanted, survey, web, served), awaited(wanted, survey, web, served))

@@ -270,3 +270,16 @@ def test_lease_that_is_lost_right_before_an_action_leaves_it_undone(make: Make) 
         asyncio.run(make(target, held=lambda: next(answers)).once())
     assert ("lease-lost", []) == (caught.value.code, target.applied)
     assert caught.value.mend
+
+
+def test_who_does_not_wait_for_an_answer_any_more_disturbs_nobody(make: Make) -> None:
+    """A caller that hung up is passed over, and the next one gets its own answer."""
+
+    async def scenario() -> bool:
+        loop = make()
+        gone, there = (loop.submit(Down(id=each)) for each in ("d-1", "d-2"))
+        gone.cancel()
+        await loop.once()
+        return ("d-2", True) == (there.result().intent, there.result().accepted)
+
+    assert asyncio.run(scenario())

@@ -305,3 +305,11 @@ def test_question_that_is_asked_no_more_has_lapsed() -> None:
     assert ("its facts have changed", (closed,)) == (closed.detail, after.closed)
     behind, none = commit(replace(noting(), asked={"a-1": decision}), [], NOW, frozenset({"web"}))
     assert ({"a-1": decision}, ()) == (behind.asked, none)
+
+
+def test_all_that_crash_in_one_pass_are_counted() -> None:
+    """Two of the candidate at once are two, whoever else ends beside them."""
+    history = noting(rollout=RolloutState(candidate="r2", stable="r1", crashes=1))
+    memory = after(facts(web=[of("r2", crashed), of("r2", crashed), of("r3", crashed), up]), history)
+    assert memory.rollout is not None
+    assert 3 == memory.rollout.crashes
