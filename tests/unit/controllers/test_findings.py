@@ -184,3 +184,12 @@ def test_workload_nobody_remembers_is_left_out() -> None:
     known, nobody = seen(crashed, crashed), History(system=WANTED, workloads={})
     assert ([], []) == (look(repair, known, nobody), look(scaling, known, nobody))
     assert {} == WorkloadHistory().wanted
+
+
+@pytest.mark.parametrize(
+    ("wanted", "waits"), [({"r1": 2}, False), ({"r1": 1}, True), ({"r1": 1, "r2": 1}, False)]
+)
+def test_only_what_is_short_or_is_rolled_out_waits(wanted: dict[str, int], *, waits: bool) -> None:
+    """A workload at its number misses nothing while nobody can look."""
+    found = look(rollout, seen(up, up, silent=MUTE), knowing(wanted=wanted))
+    assert ([("rollout-waits", "web", (), (), (PROCESSES,))] if waits else []) == found
