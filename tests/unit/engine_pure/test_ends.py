@@ -304,3 +304,28 @@ def test_precondition_must_be_known_to_hold(replica: str, code: str) -> None:
 
 
 SET_ALL = Shift(workload="web", shares={"r1": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("before", "shares", "web", "refused"),
+    [
+        ({"r1": 1.0}, {"r2": 1.0}, (up, up, of("r2")), True),
+        ({"r1": 1.0}, {"r2": 1.0}, (up, up, of("r2"), of("r2")), False),
+        ({"r1": 1.0}, {"r1": 0.5, "r2": 0.5}, (up, up, of("r2")), False),
+        ({"r1": 1.0}, {"r1": 0.0, "r2": 1.0}, (up, up, of("r2")), True),
+        ({"r1": 1.0}, {"r2": 1.0}, (up, hung, of("r2")), False),
+        ({"r1": 0.5, "r2": 0.5}, {"r2": 1.0}, (up, hung, of("r2")), True),
+        ({"r1": 1.0, "r2": 0.0}, {"r2": 1.0}, (up, of("r2"), of("r2")), False),
+        ({}, {"r2": 1.0}, (up, of("r2")), True),
+        ({"r1": 1.0}, {"r2": 1.0}, (hung, hung, of("r2", hung)), False),
+    ],
+)
+def test_traffic_is_not_moved_where_fewer_would_serve_than_now_and_than_are_needed(
+    before: dict[str, float], shares: dict[str, float], web: tuple[Shape, ...], *, refused: bool
+) -> None:
+    """Two at least: who it is taken from may serve only since it was decided."""
+    plain = made(Shift(workload="web", shares=shares))
+    decision = replace(plain, chosen=replace(plain.chosen, contract=replace(plain.chosen.contract, needs=())))
+    known = replace(facts(web=web), shares={"web": before} if before else {})
+    refusal = revalidate(decision, known, under_way(decision), NOW)
+    assert ("precondition-false" if refused else "") == (refusal.code if refusal else "")
