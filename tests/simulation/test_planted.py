@@ -144,13 +144,13 @@ def blackout_ignored(_patch: pytest.MonkeyPatch) -> Parts:
 
 
 def surge_forgotten(patch: pytest.MonkeyPatch) -> Parts:
-    """A rollout starts as many as it likes beyond max."""
+    """A rollout starts as many as it likes beyond max, and nobody looks again whether there is room."""
 
     def generous(history: History, inputs: Inputs) -> tuple[History, Result]:
         after, result = step(_surging(history, 9), inputs)
         return _surging(after, 1), result
 
-    return Parts(step=generous)
+    return Parts(step=generous, revalidate=lambda *_: None)
 
 
 def below_min(patch: pytest.MonkeyPatch) -> None:
