@@ -4,14 +4,23 @@ import pytest
 from msgspec.structs import replace
 
 from lamplighter.controllers.contracts import Timing, Why, grow
+from lamplighter.controllers.kinds import finding
 from lamplighter.controllers.survey import Survey, trusted
-from lamplighter.engine.commit import commit
+from lamplighter.engine.commit import commit, handed_over
 from lamplighter.engine.memory import remember, retired
+from lamplighter.engine.samples import _joined
 from lamplighter.engine.settle import Settled
 from lamplighter.model.actions import Action, Replace, Scale
 from lamplighter.model.decisions import Decision, Priority
 from lamplighter.model.facts import PROCESSES, Facts, Phase
-from lamplighter.model.history import Approval, History, Pending, RolloutState, WorkloadHistory
+from lamplighter.model.history import (
+    Approval,
+    History,
+    Pending,
+    RolloutState,
+    Sample,
+    WorkloadHistory,
+)
 from lamplighter.model.system import Resources, System
 from lamplighter.testing.builders import (
     NOW,
@@ -313,3 +322,19 @@ def test_all_that_crash_in_one_pass_are_counted() -> None:
     memory = after(facts(web=[of("r2", crashed), of("r2", crashed), of("r3", crashed), up]), history)
     assert memory.rollout is not None
     assert 3 == memory.rollout.crashes
+
+
+def test_person_is_asked_to_look_since_when_it_was_first_said() -> None:
+    """Who was handed over before keeps that instant; who is no more is forgotten."""
+    said = [finding("needs-a-person", each, "no more") for each in ("web-1", "web-2")]
+    history = replace(noting(), handed_over={"web-1": 9.0, "web-7": 9.0})
+    after_all = handed_over(history, [*said, finding("repair-waits", "web-3", "soon")], NOW)
+    assert {"web-1": 9.0, "web-2": NOW} == after_all.handed_over
+
+
+def test_two_samples_are_joined_by_how_long_each_held() -> None:
+    """Whatever is followed; what only one of them knows is known."""
+    one = Sample(at=0.0, in_flight=1.0, latency_p99_s=2.0, ready=4.0, readings=1)
+    other = Sample(at=1.0, in_flight=5.0, rate_per_s=3.0, latency_p99_s=6.0, ready=8.0, readings=2)
+    joined = Sample(at=0.0, in_flight=4.0, rate_per_s=3.0, latency_p99_s=5.0, ready=7.0, readings=3)
+    assert joined == _joined(one, other, 4.0)
