@@ -1,0 +1,1 @@
+"""Agents: durable actors, millions to a machine."""

@@ -1,0 +1,21 @@
+"""The durable half of a host: journal, partitions, snapshots. Blocking, single-threaded but for `commit`."""
+
+from lamplighter.runtime.agents.store.desk import Desk, Suspended
+from lamplighter.runtime.agents.store.disk import Disk, Folder
+from lamplighter.runtime.agents.store.errors import DamagedError, DiskError, TooLargeError
+from lamplighter.runtime.agents.store.journal import Journal, Point, Sealed
+from lamplighter.runtime.agents.store.partition import Partition
+
+__all__ = [
+    "DamagedError",
+    "Desk",
+    "Disk",
+    "DiskError",
+    "Folder",
+    "Journal",
+    "Partition",
+    "Point",
+    "Sealed",
+    "Suspended",
+    "TooLargeError",
+]

@@ -1,0 +1,32 @@
+"""What can be wrong with a host's durable half; all of it says where, and what can be done.
+
+    EnvironmentFault
+    ├── DamagedError    what is read is not what was written: nothing is guessed, the host stays down
+    └── DiskError       a write or a sync failed: the host stops; what was not synced was not acknowledged
+    UserError
+    └── TooLargeError   a state or a message is larger than a frame may be
+
+A second owner of a host's folder is refused with the model's `OwnedError`.
+"""
+
+from lamplighter.model.errors import EnvironmentFault, Retry, UserError
+
+
+class DamagedError(EnvironmentFault):
+    """A segment, a snapshot or the host's card was altered or is missing. Restore it from a backup."""
+
+    code = "journal-damaged"
+    retry: Retry = "never"
+
+
+class DiskError(EnvironmentFault):
+    """The disk refused a write or a sync. Nothing of it was acknowledged; mend the disk, start again."""
+
+    code = "disk-failed"
+    retry: Retry = "later"
+
+
+class TooLargeError(UserError):
+    """One record would exceed what a frame may hold. Keep less in one agent, or send less at once."""
+
+    code = "record-too-large"
