@@ -99,7 +99,7 @@ def settings(cls: type[Agent]) -> Settings:
             raise _wrong(cls, f"Config has no option {option!r}", f"it has {', '.join(_OPTIONS)}")
         if not isinstance(value, _OPTIONS[option]) or isinstance(value, bool):
             raise _wrong(cls, f"Config.{option} is {value!r}", f"give a {_OPTIONS[option][-1].__name__}")
-        if not isinstance(value, str) and value < (0 if option == "backoff_s" else 1):
+        if isinstance(value, int | float) and value < (0 if option == "backoff_s" else 1):
             raise _wrong(cls, f"Config.{option} is {value!r}", "give a larger number")
     if "name" not in vars(vars(cls).get("Config", object)):
         asked["name"] = _WORD.sub("-", cls.__name__).lower().strip("_")
@@ -132,14 +132,12 @@ def accepted(cls: type, name: str, method: Handler) -> tuple[tuple[type[Message]
     types = get_args(hint) if get_origin(hint) is not None else (hint,)
     for one in types:
         if not (isinstance(one, type) and issubclass(one, Message) and one is not Message):
-            raise _wrong(
-                cls, f"{name} takes {hint!r}", "annotate a class derived from Message, or a union of such"
-            )
+            raise _wrong(cls, f"{name} takes {hint!r}", "annotate a class derived from Message, or a union")
     return types, hints.get("return", Any)
 
 
 def _check(cls: type[Agent], name: str, method: Handler) -> None:
-    """Tell what is wrong with a handler; names that are not defined yet are looked at when it is registered."""
+    """Tell what is wrong with a handler; annotations not defined yet are looked at when it is registered."""
     if not inspect.iscoroutinefunction(method):
         raise _wrong(cls, f"{name} is not a coroutine function", f"write `async def {name}`")
     parameters = list(inspect.signature(method).parameters.values())

@@ -23,7 +23,7 @@ from lamplighter.runtime.agents.errors import (
 from lamplighter.runtime.agents.kinds import ENCODE, Kind
 from lamplighter.runtime.agents.post import Letter, Reply, Status, ToSender, ToTurn
 from lamplighter.runtime.agents.seats import Context, Item, Mailbox, Seat, Slip, Stored, partition_of
-from lamplighter.runtime.agents.store import Answer, Dead, Done, Fired, Out, Timer
+from lamplighter.runtime.agents.store.records import Answer, Dead, Done, Fired, Out, Timer
 from lamplighter.runtime.agents.turn import Effects, Turn
 
 BUSY_RETRY_S = 0.1
@@ -63,15 +63,15 @@ class Endings:
         packed = ENCODE(agent)
         if len(packed) > kind.settings.state_bytes_max:
             raise StateTooLargeError(
-                f"{turn.address} has grown to {len(packed)} bytes, its kind may have {kind.settings.state_bytes_max}",
+                f"{turn.address} is {len(packed)} bytes, its kind may have {kind.settings.state_bytes_max}",
                 mend="keep less in one agent, or raise Config.state_bytes_max",
             )
-        if turn._sends is not None:
-            self.send(seat, turn._sends)
+        if turn.sends is not None:
+            self.send(seat, turn.sends)
         if before is None or before[3] != packed:
             seat.dirty[turn.address] = (turn.address, seat.schema(kind), int(self._context.now), packed)
-        if turn._effects is not None:
-            self._take_place(seat, turn, turn._effects)
+        if turn.effects is not None:
+            self._take_place(seat, turn, turn.effects)
 
     def send(self, seat: Seat, sends: list[tuple[str, bytes]]) -> None:
         """Send messages from a partition, all or none.
@@ -219,7 +219,7 @@ class Endings:
     def _take_place(self, seat: Seat, turn: Turn, effects: Effects) -> None:
         for n, due, payload in effects.timers:
             letter = post.encode(Letter(turn.address, payload))
-            seat.write(Timer(turn._numbered(), n, turn.address, due, letter))
+            seat.write(Timer(turn.numbered(), n, turn.address, due, letter))
         timers = seat.partition.desk.timers
         for which in effects.cancelled:
             timer = timers.get(which)

@@ -29,7 +29,8 @@ from lamplighter.runtime.agents.seats import (
     Waiting,
     partition_of,
 )
-from lamplighter.runtime.agents.store import Acked, Buried, Fired, Heard, Mail, Partition, Received, Timer
+from lamplighter.runtime.agents.store import Partition
+from lamplighter.runtime.agents.store.records import Acked, Buried, Fired, Heard, Mail, Received, Timer
 from lamplighter.runtime.agents.suspensions import Suspensions
 from lamplighter.runtime.agents.turn import Asked, Turn
 from lamplighter.runtime.agents.waits import Waits
@@ -257,16 +258,16 @@ class Host:
                 except StopIteration as stop:
                     value = stop.value
                 else:
-                    waiting = Waiting(seat, turn._numbered(), item, turn, before, agent, coroutine)
+                    waiting = Waiting(seat, turn.numbered(), item, turn, before, agent, coroutine)
                     self._suspensions.suspend(waiting, asked)
                     continue
                 packed = ENCODE(agent)
-                if turn._effects is not None or len(packed) > kind.settings.state_bytes_max:
+                if turn.effects is not None or len(packed) > kind.settings.state_bytes_max:
                     answer = answered(value) if slip is not None else b""
                     endings.commit(seat, kind, turn, agent, before)
                 else:
                     answer = answered(value) if slip is not None else b""
-                    sends = turn._sends
+                    sends = turn.sends
                     if sends is not None:
                         if len(sends) == 1:
                             to, sent = sends[0]

@@ -95,7 +95,7 @@ class Kind:
             for message in messages:
                 if message in self.handlers:
                     raise AgentDefinitionError(
-                        f"agent {self.cls.__qualname__}: {name} and another handler both take {message.__name__}",
+                        f"agent {self.cls.__qualname__}: two handlers take {message.__name__}",
                         mend="keep one of them",
                     )
                 self.handlers[message] = method
@@ -116,7 +116,7 @@ class Kind:
 
     def _message_decoder(self) -> Callable[[bytes], Message]:
         try:
-            return cast("Callable[[bytes], Message]", msgpack.Decoder(Union[tuple(self.handlers)]).decode)
+            return cast("Callable[[bytes], Message]", msgpack.Decoder(Union[tuple(self.handlers)]).decode)  # noqa: UP007
         except TypeError as error:
             raise AgentDefinitionError(
                 f"agent {self.cls.__qualname__}: its messages cannot be told apart: {error}",
@@ -135,7 +135,7 @@ def registry(classes: Iterable[type[Agent]]) -> dict[str, Kind]:
         kind = Kind(cls)
         if kind.name in kinds:
             raise AgentDefinitionError(
-                f"{cls.__qualname__} and {kinds[kind.name].cls.__qualname__} are both of the kind {kind.name!r}",
+                f"{cls.__qualname__} and {kinds[kind.name].cls.__qualname__} are both named {kind.name!r}",
                 mend="set Config.name in one of them",
             )
         kinds[kind.name] = kind

@@ -18,7 +18,7 @@ ERROR: Literal[2] = 2
 
 
 class ToSender(msgspec.Struct, array_like=True, tag=0, frozen=True, gc=False):
-    """Answer a client's session; an empty name is a caller in the host's own process, which a crash ends too."""
+    """Answer a client's session; an empty name is a caller in the host's own process, gone after a crash."""
 
     sender: str
     sequence: int

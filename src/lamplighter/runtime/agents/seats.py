@@ -10,11 +10,12 @@ from typing import Any, Protocol
 from zlib import crc32
 
 from lamplighter.runtime.agents.agent import Agent
-from lamplighter.runtime.agents.errors import StateUnreadableError
+from lamplighter.runtime.agents.errors import StateUnreadableError, TurnError
 from lamplighter.runtime.agents.kinds import ENCODE, Kind
 from lamplighter.runtime.agents.post import ToSender, ToTurn
 from lamplighter.runtime.agents.release import Release
-from lamplighter.runtime.agents.store import Gone, Partition, Record, Result, Schema, State
+from lamplighter.runtime.agents.store import Partition
+from lamplighter.runtime.agents.store.records import Gone, Record, Result, Schema, State
 from lamplighter.runtime.agents.turn import Asked, Turn
 
 Stored = tuple[str, int, int, bytes]
@@ -38,7 +39,7 @@ class Book(Protocol):
 
 
 def partition_of(address: str, partitions: int) -> int:
-    """Return the partition of an address: CRC-32 of its UTF-8 bytes, modulo their number. It never changes."""
+    """Return the partition of an address: CRC-32 of its UTF-8 bytes, modulo their number; for ever."""
     return crc32(address.encode()) % partitions
 
 
@@ -256,6 +257,11 @@ class Counts:
     refused: int = 0
 
 
+def _no_loop(waiting: Waiting, awaited: Any) -> None:
+    told = f"{waiting.turn.address} awaits {awaited!r}, which is not of its turn"
+    raise TurnError(told, mend="use turn.call for what is outside")
+
+
 @dataclass(slots=True)
 class Context:
     """What the parts of one host share.
@@ -267,7 +273,7 @@ class Context:
         ready: suspended turns that have all they waited for.
         newly: items that wait and are not in the journal's mail yet.
         release: what leaves with the open frame.
-        adopt: takes over a handler that awaits something of the event loop; None where there is none.
+        adopt: takes over a handler that awaits something of the event loop.
     """
 
     kinds: dict[str, Kind]
@@ -278,4 +284,4 @@ class Context:
     newly: list[Item] = field(default_factory=list)
     release: Release = field(default_factory=Release)
     counts: Counts = field(default_factory=Counts)
-    adopt: Callable[..., None] | None = None
+    adopt: Callable[["Waiting", Any], None] = field(default=_no_loop)

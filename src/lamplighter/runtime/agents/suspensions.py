@@ -20,7 +20,7 @@ from lamplighter.runtime.agents.kinds import ENCODE, kind_of
 from lamplighter.runtime.agents.post import ERROR, PENDING, VALUE, Letter, Outcome, ToTurn
 from lamplighter.runtime.agents.release import Start
 from lamplighter.runtime.agents.seats import Context, Item, Mailbox, Seat, Slip, Waiting, partition_of
-from lamplighter.runtime.agents.store import Done, Ended, Started, Timer
+from lamplighter.runtime.agents.store.records import Done, Ended, Started, Timer
 from lamplighter.runtime.agents.turn import Ask, Asked, Call, Every, Sleep, Turn
 from lamplighter.runtime.agents.waits import Waits
 
@@ -143,10 +143,8 @@ class Suspensions:
         try:
             if isinstance(asked, Asked):
                 self._ask(waiting, asked)
-            elif self._context.adopt is not None:
-                self._context.adopt(waiting, asked)
             else:
-                raise TurnError("the handler awaits what is not of its turn", mend="use turn.call")
+                self._context.adopt(waiting, asked)
         except Exception as error:  # noqa: BLE001 - whatever it is, the turn cannot go on
             waiting.coroutine.close()
             self.give_up(waiting, error)
@@ -158,7 +156,7 @@ class Suspensions:
             known = waiting.results.get(part.number)
             if known is not None and known.asked != part.digest:
                 raise ReplayMismatchError(
-                    f"{waiting.turn.address} asks for something else than before the crash (number {part.number})",
+                    f"{waiting.turn.address} asks for something else than before the crash ({part.number})",
                     mend="the code has changed: replay the dead letter to run it from the start",
                 )
         for part in parts:
@@ -263,7 +261,7 @@ class Suspensions:
         agent = kind.decode(before[3]) if before is not None else kind.cls()
         message = kind.read(payload)
         turn = Turn(address, since, seat)
-        turn._number = number
+        turn.number = number
         coroutine = kind.handlers[type(message)](agent, turn, message)
         return Waiting(seat, number, item, turn, before, agent, coroutine, written=True)
 
@@ -303,7 +301,7 @@ def _all_recalled(waiting: Waiting) -> None:
     Raises:
         ReplayMismatchError: it has asked for less.
     """
-    if waiting.recalled > waiting.turn._asked:
+    if waiting.recalled > waiting.turn.asked:
         raise ReplayMismatchError(
             f"{waiting.turn.address} has asked for less than before the crash",
             mend="the code has changed: replay the dead letter to run it from the start",

@@ -43,8 +43,8 @@ class Call(Asked):
     __slots__ = ("args", "function")
 
     def __init__(self, number: int, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function).__qualname__)}"
-        super().__init__(number, _digest("call", name, args))
+        name = getattr(function, "__qualname__", type(function).__qualname__)
+        super().__init__(number, _digest("call", f"{getattr(function, '__module__', '')}.{name}", args))
         self.function = function
         self.args = args
 
@@ -120,18 +120,20 @@ class Turn:
     Attributes:
         address: the agent's own address.
         now: wall time in seconds when the turn began; the same when it is replayed.
+
+    The other attributes are the host's: what the turn has asked for so far.
     """
 
-    __slots__ = ("_asked", "_effects", "_grounds", "_number", "_sends", "address", "now")
+    __slots__ = ("_grounds", "address", "asked", "effects", "now", "number", "sends")
 
     def __init__(self, address: str, now: float, grounds: Grounds) -> None:
         self.address = address
         self.now = now
         self._grounds = grounds
-        self._number = 0
-        self._asked = 0
-        self._sends: list[tuple[str, bytes]] | None = None
-        self._effects: Effects | None = None
+        self.number = 0
+        self.asked = 0
+        self.sends: list[tuple[str, bytes]] | None = None
+        self.effects: Effects | None = None
 
     def send(self, address: str, message: Message) -> None:
         """Send a message to an agent when this turn commits.
@@ -141,10 +143,10 @@ class Turn:
         """
         if address.partition("/")[0] not in self._grounds.kinds:
             kind_of(self._grounds.kinds, address)
-        if self._sends is None:
-            self._sends = [(address, ENCODE(message))]
+        if self.sends is None:
+            self.sends = [(address, ENCODE(message))]
         else:
-            self._sends.append((address, ENCODE(message)))
+            self.sends.append((address, ENCODE(message)))
 
     def after(self, seconds: float, message: Message) -> str:
         """Send this agent a message once so much time has passed, through crashes as well.
@@ -155,7 +157,7 @@ class Turn:
             A name for `cancel`, which may be kept in the state.
         """
         effects = self._more()
-        timer = (self._numbered(), len(effects.timers))
+        timer = (self.numbered(), len(effects.timers))
         effects.timers.append((timer[1], self.now + seconds, ENCODE(message)))
         return f"{timer[0]}.{timer[1]}"
 
@@ -206,18 +208,19 @@ class Turn:
         return Every(asked)
 
     def _more(self) -> Effects:
-        if self._effects is None:
-            self._effects = Effects()
-        return self._effects
+        if self.effects is None:
+            self.effects = Effects()
+        return self.effects
 
-    def _numbered(self) -> int:
-        if not self._number:
-            self._number = self._grounds.number_turn()
-        return self._number
+    def numbered(self) -> int:
+        """Return the turn's number in its partition, taken when it is first needed. The host's."""
+        if not self.number:
+            self.number = self._grounds.number_turn()
+        return self.number
 
     def _next(self) -> int:
-        self._asked += 1
-        return self._asked
+        self.asked += 1
+        return self.asked
 
 
 @functools.lru_cache(maxsize=1024)

@@ -7,7 +7,7 @@ from lamplighter.runtime.agents.errors import AskTimeoutError
 from lamplighter.runtime.agents.kinds import ENCODE
 from lamplighter.runtime.agents.post import ERROR, PENDING, Outcome, Status
 from lamplighter.runtime.agents.seats import Context, Seat, Waiting
-from lamplighter.runtime.agents.store import Result
+from lamplighter.runtime.agents.store.records import Result
 from lamplighter.runtime.agents.turn import Ask
 
 
