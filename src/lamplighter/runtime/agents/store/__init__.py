@@ -4,18 +4,23 @@ from lamplighter.runtime.agents.store.desk import Desk, Suspended
 from lamplighter.runtime.agents.store.disk import Disk, Folder
 from lamplighter.runtime.agents.store.errors import DamagedError, DiskError, TooLargeError
 from lamplighter.runtime.agents.store.journal import Journal, Point, Sealed
+from lamplighter.runtime.agents.store.limits import Limits
 from lamplighter.runtime.agents.store.partition import Partition
+from lamplighter.runtime.agents.store.store import Chore, Store
 
 __all__ = [
+    "Chore",
     "DamagedError",
     "Desk",
     "Disk",
     "DiskError",
     "Folder",
     "Journal",
+    "Limits",
     "Partition",
     "Point",
     "Sealed",
+    "Store",
     "Suspended",
     "TooLargeError",
 ]

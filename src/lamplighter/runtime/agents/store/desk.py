@@ -95,7 +95,7 @@ class Desk:
             yield turn.started
             yield from turn.results.values()
         yield from self.dead.values()
-        yield Counters(self.next_mail, self.next_turn, self.sent)
+        yield Counters(self.next_mail, self.next_turn, dict(sorted(self.sent.items())))
 
     def due(self, now_s: float) -> list[Timer]:
         """Return the timers that have fallen due, earliest first. Each is handed out once a life."""

@@ -2,7 +2,7 @@
 
 A segment is a file: a header, then frames. A frame is one group commit: a head, then records. Each head has a
 check sum of its own, so that its length can be trusted, and the payload's. Sequence numbers are contiguous
-over all segments; every header names the segment before it.
+over all segments.
 
 Only one frame is ever written and not yet synced. So a crash can have harmed only the end of the last
 segment, and only in the ways in which a write stays unfinished: the file ends early, or sectors of it are
@@ -19,7 +19,7 @@ from lamplighter.runtime.agents.store.errors import DamagedError
 
 SECTOR_BYTES = 512
 """The least that a disk writes as a whole."""
-SEGMENT = Struct("<8sIIIIQ")
+SEGMENT = Struct("<8sIIIQ")
 SEGMENT_MAGIC = b"LAMPSEG1"
 FRAME = Struct("<4sIIIIQId")
 FRAME_MAGIC = b"\xf5LFR"
@@ -36,22 +36,18 @@ class Header:
 
     Args:
         segment: this segment's number; the host is in its high bits.
-        previous: the number of the one before; 0 for a host's first.
         epoch: the ownership in which it was begun.
         sequence: that of its first frame.
     """
 
     segment: int
-    previous: int
     epoch: int
     sequence: int
 
     def packed(self) -> bytes:
         """The header as bytes."""
-        rest = SEGMENT.pack(SEGMENT_MAGIC, 0, self.segment, self.previous, self.epoch, self.sequence)
-        return SEGMENT.pack(
-            SEGMENT_MAGIC, crc32(rest), self.segment, self.previous, self.epoch, self.sequence
-        )
+        summed = crc32(SEGMENT.pack(SEGMENT_MAGIC, 0, self.segment, self.epoch, self.sequence))
+        return SEGMENT.pack(SEGMENT_MAGIC, summed, self.segment, self.epoch, self.sequence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +93,9 @@ def header(data: bytes, segment: int) -> Header | None:
     head = data[: SEGMENT.size]
     if len(head) < SEGMENT.size:
         return None
-    magic, summed, number, previous, epoch, sequence = SEGMENT.unpack(head)
-    found = Header(number, previous, epoch, sequence)
-    if magic == SEGMENT_MAGIC and found.packed() == head and number == segment:
+    _, summed, number, epoch, sequence = SEGMENT.unpack(head)
+    found = Header(number, epoch, sequence)
+    if found.packed() == head and number == segment:
         return found
     if not any(data[:SECTOR_BYTES]) and not _later(memoryview(data), 0):
         return None
@@ -135,7 +131,7 @@ def frames(data: bytes, segment: int, *, start: int = SEGMENT.size, last: bool =
 
 def _frame(view: memoryview, offset: int) -> Frame | None:
     """The whole and sound frame at an offset, if there is one."""
-    head = _head(view, offset)
+    head = head_at(view, offset)
     if head is None:
         return None
     summed, length, _, sequence, epoch, at_s = head
@@ -146,7 +142,7 @@ def _frame(view: memoryview, offset: int) -> Frame | None:
     return Frame(start, sequence, epoch, at_s, payload)
 
 
-def _head(view: memoryview, offset: int) -> tuple[int, int, int, int, int, float] | None:
+def head_at(view: memoryview, offset: int) -> tuple[int, int, int, int, int, float] | None:
     """The fields of the sound frame head at an offset: sum, length, blanks, sequence, epoch, time."""
     if offset + FRAME.size > len(view):
         return None
@@ -166,7 +162,7 @@ def _unfinished(view: memoryview, offset: int) -> bool:
        provided that no sound frame follows.
     """
     end = len(view)
-    head = _head(view, offset)
+    head = head_at(view, offset)
     if head is not None:
         _, length, blanks, *_ = head
         start = offset + FRAME.size

@@ -14,6 +14,7 @@ from zlib import crc32
 from lamplighter.runtime.agents.store.disk import Disk
 from lamplighter.runtime.agents.store.errors import DamagedError, DiskError, TooLargeError
 from lamplighter.runtime.agents.store.frames import FRAME, SEGMENT, Header, framed
+from lamplighter.runtime.agents.store.limits import Limits
 from lamplighter.runtime.agents.store.partition import OFFSET_BITS, Partition
 from lamplighter.runtime.agents.store.records import (
     HEAD,
@@ -26,9 +27,6 @@ from lamplighter.runtime.agents.store.records import (
     unpack,
 )
 
-SEGMENT_BYTES = 64 << 20
-"""A segment is followed by the next one when it has this size: small enough to copy what lives of it in a
-second, large enough that ten million agents of 200 B are some forty files."""
 FRAME_BYTES = 4 << 20
 """From so much on the open frame should be sealed."""
 RECORD_BYTES_MAX = 32 << 20
@@ -38,6 +36,7 @@ READ_BYTES = 512
 HOST_BITS = 22
 """A segment's number is `host << HOST_BITS | count`."""
 OFFSET_MASK = (1 << OFFSET_BITS) - 1
+DEFAULT = Limits()
 
 
 def segment_name(segment: int) -> str:
@@ -86,19 +85,20 @@ class Sealed:
 class Journal:
     """Appends frames of records to segments, and reads single states back."""
 
-    def __init__(self, disk: Disk, epoch: int, after: Point) -> None:
+    def __init__(self, disk: Disk, epoch: int, after: Point, limits: Limits = DEFAULT) -> None:
         """Go on after a point, in a new segment.
 
         Args:
             disk: where the segments are.
             epoch: of this ownership; higher than every one before.
-            after: the end of what was written before; its segment is a host's first or one that is whole.
+            after: the end of what was written before; `Point(0, host << HOST_BITS, 0)` for a new host.
+            limits: how large a segment grows.
         """
         self.epoch = epoch
         self.failed = False
         self._disk = disk
-        self._previous = after.segment if after.sequence else 0
-        self._segment = after.segment + 1 if after.sequence else after.segment
+        self._segment_bytes = limits.segment_bytes
+        self._segment = after.segment + 1
         self._end = SEGMENT.size
         self._sequence = after.sequence
         self._syncing: Sealed | None = None
@@ -106,6 +106,10 @@ class Journal:
         self._base = self._end + FRAME.size
         self.durable = after.sequence
         """Sequence of the last frame that is synced."""
+        self.records = 0
+        """Records written by this journal."""
+        self.segments: set[int] = set()
+        """Segments begun by this journal."""
 
     @property
     def end(self) -> Point:
@@ -123,6 +127,11 @@ class Journal:
         return not self._open
 
     @property
+    def growing(self) -> int:
+        """The segment to which the last frame goes or went, or the next one if that is whole and durable."""
+        return self._segment if self._syncing is None else self._syncing.segment
+
+    @property
     def syncing(self) -> bool:
         """Whether a sealed frame is not known to be durable yet; another cannot be sealed meanwhile."""
         return self._syncing is not None
@@ -137,7 +146,7 @@ class Journal:
         if self.failed:
             raise DiskError("the disk has failed; this host must end")
         begin = len(self._open)
-        position = self._segment << OFFSET_BITS | self._base + begin
+        position = self._here()
         pack(self._open, partition.number, record)
         if len(self._open) - begin > RECORD_BYTES_MAX:
             size = len(self._open) - begin
@@ -147,10 +156,11 @@ class Journal:
                 mend="keep less in one agent, or send smaller messages",
             )
         partition.fold(record, position)
+        self.records += 1
         return position
 
     def write_states(self, partition: Partition, states: Iterable[tuple[str, int, int, bytes]]) -> None:
-        """Put many states of a partition into the open frame: as `write` of each does, in a third of the time.
+        """Put many states of a partition into the open frame: as `write` of each, in a third of the time.
 
         The one loop that every turn goes through, so it is written out. The caller has checked the sizes.
 
@@ -176,7 +186,14 @@ class Journal:
             data += body
             count += 1
         partition.written[self._segment] = partition.written.get(self._segment, 0) + count
-        partition.since += count
+        self.records += count
+
+    def copy(self, partition: Partition, address: str, packed: bytes | memoryview) -> None:
+        """Put a state that stands in an old segment into the open frame as it is, head and all."""
+        partition.moved(partition.index[address], position := self._here())
+        partition.index[address] = position
+        self._open += packed
+        self.records += 1
 
     def seal(self, at_s: float) -> Sealed | None:
         """Close the open frame and begin the next one; None if it is empty.
@@ -192,10 +209,11 @@ class Journal:
         data = framed(self._open, start, self._sequence, self.epoch, at_s)
         self._end += len(data)
         if start == SEGMENT.size:
-            data = Header(self._segment, self._previous, self.epoch, self._sequence).packed() + data
+            self.segments.add(self._segment)
+            data = Header(self._segment, self.epoch, self._sequence).packed() + data
         self._syncing = Sealed(self._segment, start, data, self._sequence)
-        if self._end >= SEGMENT_BYTES:
-            self._previous, self._segment, self._end = self._segment, self._segment + 1, SEGMENT.size
+        if self._end >= self._segment_bytes:
+            self._segment, self._end = self._segment + 1, SEGMENT.size
         self._open = bytearray()
         self._base = self._end + FRAME.size
         return self._syncing
@@ -244,6 +262,10 @@ class Journal:
         if type(record) is not State or record.address != address:
             raise self._lost(address, segment, offset, "something else stands there")
         return record
+
+    def _here(self) -> int:
+        """Position of the next record."""
+        return self._segment << OFFSET_BITS | self._base + len(self._open)
 
     def _bytes(self, segment: int, offset: int, length: int) -> bytes:
         """Bytes of a segment, wherever they are by now."""

@@ -18,7 +18,7 @@ class Partition:
     of their agent; a segment where they are equal holds nothing that lives.
     """
 
-    __slots__ = ("desk", "index", "number", "since", "stale", "written")
+    __slots__ = ("desk", "index", "number", "stale", "written")
 
     def __init__(self, number: int) -> None:
         """Begin empty."""
@@ -27,12 +27,9 @@ class Partition:
         self.desk = Desk()
         self.written: dict[int, int] = {}
         self.stale: dict[int, int] = {}
-        self.since = 0
-        """Records folded since the last snapshot."""
 
     def fold(self, record: Record, position: int) -> None:
         """Take a record in that stands at this position of the journal."""
-        self.since += 1
         if type(record) is State:
             self.moved(self.index.get(record.address), position)
             self.index[record.address] = position

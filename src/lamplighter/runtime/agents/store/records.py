@@ -227,6 +227,16 @@ _DECODERS = [msgspec.msgpack.Decoder(kind).decode for kind in KINDS]
 encode = msgspec.msgpack.Encoder().encode
 
 
+class Addressed(msgspec.Struct, array_like=True, gc=False):
+    """The first field of a `State`: all of it that the index needs."""
+
+    address: str
+
+
+addressed = msgspec.msgpack.Decoder(Addressed).decode
+"""Reads the address of a packed `State` and leaves the rest."""
+
+
 def pack(buffer: bytearray, partition: int, record: Record) -> None:
     """Append a record of a partition (0 to 65,535) to a buffer."""
     body = encode(record)
