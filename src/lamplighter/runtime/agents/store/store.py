@@ -165,7 +165,10 @@ class Store:
         oldest = min(self._points, key=lambda point: point.sequence)
         number = self._points.index(oldest)
         taken = snapshots.capture(self.partitions[number], self.journal.end)
-        return Chore(self._disk, self.journal.end.sequence, taken, self._removable(living, oldest))
+        removable = self._removable(living, oldest)
+        if self._sweep is not None and self._sweep.segment in removable:
+            self._sweep = None
+        return Chore(self._disk, self.journal.end.sequence, taken, removable)
 
     def finish(self, chore: Chore) -> None:
         """Take a chore for done."""
