@@ -1,0 +1,93 @@
+"""Agents: how many are held, in what memory, and how fast they are there again after a crash.
+
+`held` and `recovery` measure the durable half alone (`lamplighter.runtime.agents.store`), on a real folder,
+each stage in a process of its own. The default is 10,000,000 agents for `held` and 1,000,000 for `recovery`;
+`--quick` takes 100,000 for both, `--agents N` another number.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report import Figures, Options, at_most
+
+PARTS = {
+    "held": "memory of agents at rest, as its peak over filling and random turns; time to create them",
+    "recovery": "seconds until a host is there again after kill -9, with the tail that its snapshots leave",
+}
+HELD, RECOVERED, QUICK = 10_000_000, 1_000_000, 100_000
+BYTES_EACH, CREATE_S, RECOVERY_S = 400, 60.0, 3.0
+MILLION = 1_000_000
+TRIAL_S = 3600.0
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what this benchmark takes."""
+    parser.add_argument("--agents", type=int, default=None, metavar="N", help=f"how many ({HELD})")
+    parser.add_argument("--turns", type=int, default=None, metavar="N", help="random turns (a tenth)")
+    parser.add_argument("--folder", type=Path, default=None, metavar="PATH", help="where the data goes")
+
+
+def run(options: Options) -> Figures:
+    """Run the parts that were asked for."""
+    if options.wants("held"):
+        _held(options, options.asked.agents or (QUICK if options.quick else HELD))
+    if options.wants("recovery"):
+        _recovery(options, options.asked.agents or (QUICK if options.quick else RECOVERED))
+    return options.figures
+
+
+def _held(options: Options, agents: int) -> None:
+    figures = options.figures
+    folder = _folder(options)
+    try:
+        lived = _stage("live", folder, agents, options)
+    finally:
+        shutil.rmtree(folder)
+    figures.put("held_agents", agents)
+    figures.put("held_peak_bytes_each", lived["peak_bytes"] / agents, at_most(BYTES_EACH))
+    figures.put("held_disk_bytes_each", lived["disk_bytes"] / agents)
+    figures.put("created_million_s", lived["created_s"] * MILLION / agents, at_most(CREATE_S))
+    figures.put("created_cpu_us", lived["created_cpu_s"] / agents * 1e6)
+    figures.put("turn_random_cpu_us", lived["turns_cpu_s"] / lived["turns"] * 1e6)
+    options.figures.parts["held"] = lived
+
+
+def _recovery(options: Options, agents: int) -> None:
+    figures = options.figures
+    folder = _folder(options)
+    try:
+        lived = _stage("live", folder, agents, options)
+        begun = time.monotonic()
+        again = _stage("recover", folder, agents, options)
+        whole_s = time.monotonic() - begun
+    finally:
+        shutil.rmtree(folder)
+    figures.put("recovery_agents", agents)
+    figures.put("recovery_tail_records", again["replayed"])
+    figures.put("recovery_s", again["open_s"], at_most(RECOVERY_S))
+    figures.put("recovery_process_s", whole_s)
+    figures.put("recovery_cpu_s", again["open_cpu_s"])
+    assert again["agents"] == agents, "every agent is there again"
+    options.figures.parts["recovery"] = {"lived": lived, "again": again}
+
+
+def _folder(options: Options) -> Path:
+    return Path(tempfile.mkdtemp(prefix="agents-", dir=options.asked.folder))
+
+
+def _stage(stage: str, folder: Path, agents: int, options: Options) -> dict[str, Any]:
+    """Run a stage in a process of its own and return what it printed."""
+    turns = options.asked.turns or agents // 10
+    options.progress(f"{stage}: {agents} agents, {turns} turns")
+    numbers = map(str, (agents, turns, options.seed))
+    command = [sys.executable, "-m", "benchmarks.agents.trial", stage, str(folder), *numbers]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=TRIAL_S)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
