@@ -2,7 +2,7 @@
 
 `held` and `recovery` measure the durable half alone (`lamplighter.runtime.agents.store`), on a real folder,
 each stage in a process of its own. The default is 10,000,000 agents for `held` and 1,000,000 for `recovery`;
-`--quick` takes 100,000 for both, `--agents N` another number.
+`--quick` takes 100,000 for both, `--agents N` another number. `peers` is what a message costs elsewhere.
 """
 
 import argparse
@@ -15,11 +15,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.agents import peers
 from benchmarks.report import Figures, Options, at_most
 
 PARTS = {
     "held": "memory of agents at rest, as its peak over filling and random turns; time to create them",
     "recovery": "seconds until a host is there again after kill -9, with the tail that its snapshots leave",
+    "peers": "processor time a message of Ray, autogen-core, DBOS, Temporal and NATS, each installed apart",
 }
 HELD, RECOVERED, QUICK = 10_000_000, 1_000_000, 100_000
 BYTES_EACH, CREATE_S, RECOVERY_S = 400, 60.0, 3.0
@@ -32,6 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--agents", type=int, default=None, metavar="N", help=f"how many ({HELD})")
     parser.add_argument("--turns", type=int, default=None, metavar="N", help="random turns (a tenth)")
     parser.add_argument("--folder", type=Path, default=None, metavar="PATH", help="where the data goes")
+    parser.add_argument("--cache", type=Path, default=None, metavar="PATH", help="where peers are installed")
 
 
 def run(options: Options) -> Figures:
@@ -40,6 +43,9 @@ def run(options: Options) -> Figures:
         _held(options, options.asked.agents or (QUICK if options.quick else HELD))
     if options.wants("recovery"):
         _recovery(options, options.asked.agents or (QUICK if options.quick else RECOVERED))
+    if options.wants("peers"):
+        places = {"cache": options.asked.cache, "scratch": options.asked.folder}
+        peers.compare(options, None, peers.PEERS.values(), **places)
     return options.figures
 
 
