@@ -142,7 +142,7 @@ class Folder:
 
     def read(self, name: str, offset: int, length: int) -> bytes:
         """See `Disk.read`."""
-        data = os.pread(self._file(name), length, offset)
+        data = os.pread(self._files.get(name) or self._file(name), length, offset)
         if not data or len(data) == length:
             return data
         return data + self.read(name, offset + len(data), length - len(data))

@@ -24,6 +24,7 @@ from lamplighter.runtime.agents.store.records import (
     State,
     encode,
     pack,
+    state_in,
     unpack,
 )
 
@@ -102,6 +103,9 @@ class Journal:
         self._end = SEGMENT.size
         self._sequence = after.sequence
         self._syncing: Sealed | None = None
+        self._settled = self._segment << OFFSET_BITS
+        """Everything at a lower position is on the disk."""
+        self._names: dict[int, str] = {}
         self._open = bytearray()
         self._base = self._end + FRAME.size
         self.durable = after.sequence
@@ -241,6 +245,7 @@ class Journal:
         assert self._syncing is sealed, "what is durable was sealed"
         assert not self.failed, "what failed is not durable"
         self._syncing = None
+        self._settled = self._segment << OFFSET_BITS | self._end
         self.durable = sealed.sequence
 
     def state(self, address: str, position: int) -> State:
@@ -249,19 +254,35 @@ class Journal:
         Raises:
             DamagedError: what stands there is not this agent's state, or was altered.
         """
+        if position < self._settled:
+            name = self._names.get(position >> OFFSET_BITS) or self._named(position >> OFFSET_BITS)
+            try:
+                found = state_in(self._disk.read(name, position & OFFSET_MASK, READ_BYTES))
+            except FileNotFoundError:
+                found = None
+            if found is not None and found.address == address:
+                return found
+        return self._state(address, position)
+
+    def _state(self, address: str, position: int) -> State:
+        """As `state`, also for one that is long or not on the disk yet; says what is wrong."""
         segment, offset = position >> OFFSET_BITS, position & OFFSET_MASK
         try:
             data = self._bytes(segment, offset, READ_BYTES)
-            if len(data) >= HEAD_BYTES:
-                length = HEAD_BYTES + HEAD.unpack_from(data)[1]
-                if len(data) == READ_BYTES < length <= RECORD_BYTES_MAX:
-                    data = self._bytes(segment, offset, length)
+            length = HEAD_BYTES + HEAD.unpack_from(data)[1] if len(data) == READ_BYTES else 0
+            if READ_BYTES < length <= RECORD_BYTES_MAX:
+                data = self._bytes(segment, offset, length)
             _, record, _ = unpack(data, 0)
         except (DamagedError, FileNotFoundError) as error:
             raise self._lost(address, segment, offset, str(error)) from error
         if type(record) is not State or record.address != address:
             raise self._lost(address, segment, offset, "something else stands there")
         return record
+
+    def _named(self, segment: int) -> str:
+        """A segment's name, kept for the next time."""
+        name = self._names[segment] = segment_name(segment)
+        return name
 
     def _here(self) -> int:
         """Position of the next record."""

@@ -251,6 +251,23 @@ def seed(length: int, partition: int, kind: int) -> int:
     return length << 8 ^ partition << 5 ^ kind
 
 
+def state_in(data: bytes) -> State | None:
+    """Return the state whose record these bytes begin with; None unless it is whole and sound.
+
+    Called for each agent that is woken, so it is written out; `unpack` says what is wrong.
+    """
+    if len(data) < HEAD_BYTES:
+        return None
+    summed, length, partition, kind = HEAD.unpack_from(data)
+    body = data[HEAD_BYTES : HEAD_BYTES + length]
+    if kind != STATE or len(body) != length or crc32(body, length << 8 ^ partition << 5 ^ kind) != summed:
+        return None
+    return _decode_state(body)
+
+
+_decode_state = msgspec.msgpack.Decoder(State).decode
+
+
 def unpack(data: bytes | memoryview, offset: int, *, check: bool = True) -> tuple[int, Record, int]:
     """Return a record's partition, the record, and where the next one begins.
 
