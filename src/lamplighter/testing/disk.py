@@ -5,8 +5,8 @@ seed. Faults are planned by the number of the operation at which they strike.
 """
 
 import errno
-import random
 from dataclasses import dataclass
+from random import Random
 
 from lamplighter.model.errors import OwnedError
 
@@ -43,7 +43,7 @@ class VirtualDisk:
         """Operations that changed something so far."""
         self.capacity_bytes = capacity_bytes
         self._honest = honest
-        self._chance = random.Random(seed)  # noqa: S311 - chance of a simulation
+        self._chance = Random(seed)  # noqa: S311 - chance of a simulation
         self._files: dict[str, _File] = {}
         self._removed: dict[str, bytes] = {}
         self._holder = ""

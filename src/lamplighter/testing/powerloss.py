@@ -8,10 +8,10 @@ store should hold after it: what was synced must be there, and a frame is there 
 """
 
 import errno
-import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from random import Random
 
 from lamplighter.runtime.agents.store import Desk, DiskError, Limits, Partition, Store
 from lamplighter.runtime.agents.store.partition import OFFSET_BITS
@@ -64,7 +64,7 @@ def lives(seed: int, *, honest: bool = True) -> list[str]:
         seed: of everything.
         honest: whether the disk's `sync` does what it says.
     """
-    chance = random.Random(seed)  # noqa: S311 - chance of a simulation
+    chance = Random(seed)  # noqa: S311 - chance of a simulation
     disk = VirtualDisk(seed, honest=honest)
     witness = Witness({0: [({}, content(Partition(0))[1])] * PARTITIONS})
     for _ in range(LIVES):
@@ -94,7 +94,7 @@ def content(partition: Partition, states: dict[str, bytes] | None = None) -> Con
     return states or {}, tuple(repr(each) for each in held)
 
 
-def _life(disk: VirtualDisk, chance: random.Random, witness: Witness) -> list[str]:
+def _life(disk: VirtualDisk, chance: Random, witness: Witness) -> list[str]:
     """One life: open, compare, write until the power goes, an error strikes, or the end."""
     _plan(disk, chance)
     store = Store.open(disk, host=1, partitions=PARTITIONS, holder="a life", limits=SMALL)
@@ -150,7 +150,7 @@ def _read(store: Store, partition: Partition, address: str) -> bytes:
     return state.state
 
 
-def _plan(disk: VirtualDisk, chance: random.Random) -> None:
+def _plan(disk: VirtualDisk, chance: Random) -> None:
     """Plan how this life ends: most lose their power, some meet an error, some end in order."""
     end = chance.random()
     step = disk.steps + 1 + chance.randrange(STEPS_MAX)
@@ -160,7 +160,7 @@ def _plan(disk: VirtualDisk, chance: random.Random) -> None:
         disk.fail_at(step, chance.choice(ERRORS))
 
 
-def _records(store: Store, chance: random.Random, states: list[dict[str, bytes]]) -> None:
+def _records(store: Store, chance: Random, states: list[dict[str, bytes]]) -> None:
     """Write some random records, and keep account of the states."""
     for _ in range(chance.randrange(12)):
         number = chance.randrange(PARTITIONS)
@@ -181,7 +181,7 @@ def _records(store: Store, chance: random.Random, states: list[dict[str, bytes]]
             store.journal.write(partition, draw(chance, address, partition.desk))
 
 
-_DRAWS: list[Callable[[random.Random, str, Desk], Record]] = [
+_DRAWS: list[Callable[[Random, str, Desk], Record]] = [
     lambda _, address, desk: Mail(desk.next_mail, address, b"mail"),
     lambda chance, _, desk: Done(chance.randrange(desk.next_mail)),
     lambda chance, *_: Heard(5.0, {f"s{chance.randrange(3)}": chance.randrange(99)}),
