@@ -19,11 +19,12 @@ from lamplighter.runtime.agents.store.partition import OFFSET_BITS, Partition
 from lamplighter.runtime.agents.store.records import (
     HEAD,
     HEAD_BYTES,
+    KIND_OF,
+    ON_INDEX,
     STATE,
     Record,
     State,
     encode,
-    pack,
     state_in,
     unpack,
 )
@@ -149,18 +150,22 @@ class Journal:
         """
         if self.failed:
             raise DiskError("the disk has failed; this host must end")
-        begin = len(self._open)
-        position = self._here()
-        pack(self._open, partition.number, record)
-        if len(self._open) - begin > RECORD_BYTES_MAX:
-            size = len(self._open) - begin
-            del self._open[begin:]
+        body = encode(record)
+        length, number, kind = len(body), partition.number, KIND_OF[type(record)]
+        if length > RECORD_BYTES_MAX:
             raise TooLargeError(
-                f"a record of {size} bytes is larger than the {RECORD_BYTES_MAX} that a frame may hold",
+                f"a record of {length} bytes is larger than the {RECORD_BYTES_MAX} that a frame may hold",
                 mend="keep less in one agent, or send smaller messages",
             )
-        partition.fold(record, position)
+        data = self._open
+        position = self._segment << OFFSET_BITS | self._base + len(data)
+        data += HEAD.pack(crc32(body, length << 8 ^ number << 5 ^ kind), length, number, kind)
+        data += body
         self.records += 1
+        if kind in ON_INDEX:
+            partition.fold(record, position)
+        else:
+            partition.desk.fold(record)
         return position
 
     def write_states(self, partition: Partition, states: Iterable[tuple[str, int, int, bytes]]) -> None:

@@ -222,7 +222,9 @@ KINDS: tuple[type[Record], ...] = (
 """A record's kind on disk is its place here. Only ever add at the end."""
 
 STATE = KINDS.index(State)
-_NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
+KIND_OF: dict[type[Record], int] = {kind: number for number, kind in enumerate(KINDS)}
+ON_INDEX = frozenset({STATE, KINDS.index(Gone)})
+"""Kinds of which a partition's index is made; all others lie on its desk."""
 _DECODERS = [msgspec.msgpack.Decoder(kind).decode for kind in KINDS]
 encode = msgspec.msgpack.Encoder().encode
 
@@ -240,7 +242,7 @@ addressed = msgspec.msgpack.Decoder(Addressed).decode
 def pack(buffer: bytearray, partition: int, record: Record) -> None:
     """Append a record of a partition (0 to 65,535) to a buffer."""
     body = encode(record)
-    kind = _NUMBERS[type(record)]
+    kind = KIND_OF[type(record)]
     length = len(body)
     buffer += HEAD.pack(crc32(body, seed(length, partition, kind)), length, partition, kind)
     buffer += body

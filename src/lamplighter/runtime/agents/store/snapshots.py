@@ -4,6 +4,7 @@
 thread, in steps that let others run. A snapshot holds no states: those stay where they are in the journal.
 """
 
+import time
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,8 +22,8 @@ from lamplighter.runtime.agents.store.records import pack, unpack
 
 HEAD = Struct("<8sI")
 MAGIC = b"LAMPSNP1"
-CHUNK = 8192
-"""Entries of the index that are encoded at once, about half a millisecond: others may run in between."""
+CHUNK = 4096
+"""Entries of the index that are encoded at once, about half a millisecond; then others may run."""
 
 
 class Head(msgspec.Struct, array_like=True):
@@ -130,6 +131,7 @@ def _parts(taken: Capture) -> Iterator[bytes | bytearray]:
     while chunk := list(islice(addresses, CHUNK)):
         yield from _section(encode(chunk))
         yield from _section(array("Q", islice(positions, CHUNK)).tobytes())
+        time.sleep(0)
 
 
 def _section(data: bytes | bytearray) -> tuple[bytes, bytes | bytearray]:
