@@ -22,8 +22,13 @@ def main() -> int:
     peers = [PEERS[each] for each in names]
     if asked.list:
         for each in peers:
-            print(f"{each.name}: {each.what}", *_wrapped("buys ", each.buys), sep="\n")
-            print(*_wrapped("lacks", each.lacks), sep="\n")
+            print(f"{each.name}: {each.what}")
+            for title, text in (("durable", each.durable), ("buys   ", each.buys), ("lacks  ", each.lacks)):
+                print(*_wrapped(title, text), sep="\n")
+        return 0
+    if asked.renew:
+        for each in peers:
+            each.renew()
         return 0
     options = Options(quick=asked.quick, seed=asked.seed)
     figures = compare(options, None, peers, cache=asked.cache, scratch=asked.scratch)
@@ -42,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="one round of a quarter of the messages")
     parser.add_argument("--only", default="", metavar="PEER[,PEER]", help=f"of {', '.join(PEERS)}")
     parser.add_argument("--list", action="store_true", help="say what each peer is, buys and lacks")
+    parser.add_argument("--renew", action="store_true", help="pin the newest versions instead of measuring")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="which agents are sent to (1)")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="where the peers are installed")
     parser.add_argument(

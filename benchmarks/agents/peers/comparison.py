@@ -106,6 +106,7 @@ def _described(taken: Taken) -> dict[str, Any]:
     peer = taken.peer
     return {
         "message": peer.what,
+        "durable": peer.durable,
         "buys": peer.buys,
         "lacks": peer.lacks,
         "client_apart": peer.client_apart,

@@ -9,7 +9,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -51,6 +52,16 @@ def made(name: str, folder: Path) -> Path:
             _uv("pip", "sync", "--quiet", "--compile-bytecode", *pinned)
             (place / READY).touch()
     return python
+
+
+def pin(name: str, requires: Sequence[str]) -> None:
+    """Pin the newest versions of these packages and of what they need in `versions/`, with hashes."""
+    with tempfile.NamedTemporaryFile("w", suffix=".in") as wanted:
+        wanted.write("\n".join(requires))
+        wanted.flush()
+        quiet = ("--quiet", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links")
+        python = ("--python", sys.executable, "--generate-hashes", "--upgrade")
+        _uv("pip", "compile", *quiet, *python, wanted.name, "-o", str(VERSIONS / f"{name}.txt"))
 
 
 def versions_of(name: str) -> dict[str, str]:

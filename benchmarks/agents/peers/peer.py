@@ -69,10 +69,12 @@ class Peer:
         name: also of its file in `versions/`.
         what: what one message is.
         program: its module in `programs/`.
+        requires: the packages that it is installed with; `versions/` pins them and what they need.
         factor: how many times less processor time than it ours must take a message.
         held: the forms that count for that; the cheapest of them does.
         client_apart: whether the client is a process of its own, whose time is not the peer's.
         messages, agents: of a run that takes some seconds, by default.
+        durable: what an acknowledgement means in a crash and in a power cut.
         buys: what it gives its users that ours does not.
         lacks: what ours gives that it does not.
         settings: environment of its processes.
@@ -81,14 +83,24 @@ class Peer:
     name: str
     what: str
     program: str
+    requires: tuple[str, ...]
     factor: float
     held: tuple[str, ...]
     client_apart: bool
     messages: int
     agents: int
+    durable: str
     buys: str
     lacks: str
     settings: Mapping[str, str] = field(default_factory=dict)
+
+    def renew(self) -> None:
+        """Pin the newest versions; its figures are others then.
+
+        Raises:
+            AbsentError: they do not go together, or the index cannot be reached.
+        """
+        environments.pin(self.name, self.requires)
 
     def install(self, cache: Path | None = None) -> Path:
         """Make its environment unless it stands, and return the interpreter of it.

@@ -1,5 +1,6 @@
 """The measuring of peers, with a small one whose cost is known: a child that computes for each message."""
 
+import dataclasses
 import signal
 import subprocess
 import sys
@@ -12,11 +13,13 @@ from benchmarks.agents.peers import (
     Measured,
     Peer,
     PeerFailedError,
+    compare,
     counting,
     environments,
 )
 from benchmarks.agents.peers.peer import measured
 from benchmarks.agents.peers.stage import staged
+from benchmarks.report import Options
 
 BURNT_S = 0.03
 
@@ -61,15 +64,16 @@ class Program:
         print({BURNT_S}, file=self.child.stdin, flush=True)
         self.seen = int(self.child.stdout.readline())
 '''
+NO_SUCH_PIN = f"lamplighter-has-no-such-peer==1.0 --hash=sha256:{64 * '0'}"
 LOSING = PROGRAM.replace("lost = 0", "lost = 1")
 BROKEN = "raise RuntimeError('no such server')"
 
 
 def _peer(folder: Path, text: str) -> Peer:
     (folder / "small.py").write_text(text, encoding="utf-8")
-    return Peer(
-        "small", "", "small", 1, ("sequential",), client_apart=True, messages=20, agents=2, buys="", lacks=""
-    )
+    words = {"what": "", "durable": "", "buys": "", "lacks": ""}
+    counts = {"factor": 1.0, "messages": 20, "agents": 2, "client_apart": True}
+    return Peer(name="small", program="small", requires=(), held=("sequential",), **words, **counts)
 
 
 def _measured(folder: Path, text: str, messages: int) -> Measured:
@@ -127,9 +131,7 @@ def test_a_peer_that_cannot_be_installed_is_absent_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What uv said comes with it, and no half environment counts as made the next time."""
-    (tmp_path / "small.txt").write_text(
-        "lamplighter-has-no-such-peer==1.0 --hash=sha256:" + 64 * "0", encoding="utf-8"
-    )
+    (tmp_path / "small.txt").write_text(NO_SUCH_PIN, encoding="utf-8")
     monkeypatch.setattr(environments, "VERSIONS", tmp_path)
     monkeypatch.setenv("UV_OFFLINE", "1")
     for _ in range(2):
@@ -157,3 +159,19 @@ def test_a_real_peer_counts_all_that_it_was_sent(name: str) -> None:
     run = PEERS[name].run(60, 10, cache=environments.cache())
     assert {"sequential", "pipelined"} <= set(run.forms)
     assert all(form.wall_s > 0 for form in run.forms.values())
+
+
+def test_ours_stands_beside_each_peer_and_an_absent_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How many times less ours takes is a figure with its bound; of what is absent, unknown with a reason."""
+    small = dataclasses.replace(_peer(tmp_path, PROGRAM), settings={"PYTHONPATH": str(tmp_path)})
+    (tmp_path / "small.txt").touch()
+    (tmp_path / "gone.txt").write_text(NO_SUCH_PIN, encoding="utf-8")
+    monkeypatch.setattr(environments, "VERSIONS", tmp_path)
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    peers = [small, dataclasses.replace(small, name="gone", factor=2)]
+    found = compare(Options(quick=True), lambda: BURNT_S * 1e5, peers, cache=tmp_path / "c", scratch=tmp_path)
+    assert 10 == pytest.approx(found.figures["small_times"] or 0, rel=0.3)
+    assert ["gone_times"] == found.missed()
+    assert "lamplighter-has-no-such-peer" in found.parts["peer_gone"]["absent"]
