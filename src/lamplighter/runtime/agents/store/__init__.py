@@ -1,5 +1,6 @@
 """The durable half of a host: journal, partitions, snapshots. Blocking, single-threaded but for `commit`."""
 
+from lamplighter.runtime.agents.store.backup import Backup, restore
 from lamplighter.runtime.agents.store.desk import Desk, Suspended
 from lamplighter.runtime.agents.store.disk import Disk, Folder
 from lamplighter.runtime.agents.store.errors import DamagedError, DiskError, TooLargeError
@@ -9,6 +10,7 @@ from lamplighter.runtime.agents.store.partition import Partition
 from lamplighter.runtime.agents.store.store import Chore, Store
 
 __all__ = [
+    "Backup",
     "Chore",
     "DamagedError",
     "Desk",
@@ -23,4 +25,5 @@ __all__ = [
     "Store",
     "Suspended",
     "TooLargeError",
+    "restore",
 ]

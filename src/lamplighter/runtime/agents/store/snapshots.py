@@ -22,6 +22,7 @@ from lamplighter.runtime.agents.store.records import pack, unpack
 
 HEAD = Struct("<8sI")
 MAGIC = b"LAMPSNP1"
+SUFFIX = ".snapshot"
 CHUNK = 4096
 """Entries of the index that are encoded at once, about half a millisecond; then others may run."""
 
@@ -64,7 +65,7 @@ class Capture:
 
 def name(partition: int) -> str:
     """The name of a partition's snapshot."""
-    return f"{partition:05d}.snapshot"
+    return f"{partition:05d}{SUFFIX}"
 
 
 def capture(partition: Partition, point: Point) -> Capture:

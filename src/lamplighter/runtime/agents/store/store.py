@@ -19,6 +19,7 @@ import msgspec
 from lamplighter.model.errors import UserError
 from lamplighter.runtime.agents.store import card as cards
 from lamplighter.runtime.agents.store import snapshots
+from lamplighter.runtime.agents.store.backup import Backup
 from lamplighter.runtime.agents.store.card import FORMAT, Card
 from lamplighter.runtime.agents.store.disk import Disk
 from lamplighter.runtime.agents.store.errors import DiskError
@@ -170,9 +171,25 @@ class Store:
             self._sweep = None
         return Chore(self._disk, self.journal.end.sequence, taken, removable)
 
-    def finish(self, chore: Chore) -> None:
+    def backup(self, to: Disk) -> Backup | None:
+        """Return a backup to be made up to the frame just sealed; only right after `seal`.
+
+        It is treated as a chore is: None while another one is under way.
+
+        Args:
+            to: an empty folder, or one with earlier backups of this host.
+        """
+        assert self.journal.empty, "a backup is of what stands between two frames"
+        if self._busy:
+            return None
+        self._busy = True
+        return Backup(self._disk, to, self.card, self.journal.end)
+
+    def finish(self, chore: Chore | Backup) -> None:
         """Take a chore for done."""
         self._busy = False
+        if isinstance(chore, Backup):
+            return
         if chore.taken is not None:
             self._points[chore.taken.head.partition] = chore.taken.point
         for segment in chore.removable:
