@@ -76,8 +76,8 @@ TEMPORAL = Peer(
     " PostgreSQL, MySQL or Cassandra instead of this development server; the whole history of each workflow"
     " to look at and to replay; versioning of running workflows, schedules, namespaces, a web page.",
     lacks="An acknowledgement that says the message was handled; states that are read and not replayed: an"
-    " agent that leaves the worker's cache is rebuilt from its history, which is bounded and must be cut off by"
-    " the user (continue-as-new).",
+    " agent that leaves the worker's cache is rebuilt from its history, which is bounded and must be cut off"
+    " by the user (continue-as-new).",
 )
 
 NATS = Peer(

@@ -59,7 +59,8 @@ def compare(
 ) -> Figures:
     """Measure each peer, and ours before each of them, in rounds whose order rotates.
 
-    A peer counts with the cheapest of the forms that it is held to, and without what it uses when idle.
+    `<peer>_<form>_times` is shown for each form; `<peer>_times` is what must hold, and takes the cheapest of
+    the forms that the peer is held to. What a peer uses when idle is taken off in both.
 
     Args:
         options: quick means one round of fewer messages; the figures are put into its own.
@@ -93,6 +94,8 @@ def _put(figures: Figures, taken: Taken, ours_us: float | None) -> None:
     if taken.runs:
         for form in taken.runs[0].forms:
             figures.baselines[f"{peer.name}_{form}_us"] = taken.net_us(form)
+            if ours_us is not None:
+                figures.put(f"{peer.name}_{form}_times", taken.net_us(form) / ours_us)
         figures.baselines[f"{peer.name}_agent_bytes"] = statistics.median(
             each.agent_bytes for each in taken.runs
         )

@@ -173,5 +173,6 @@ def test_ours_stands_beside_each_peer_and_an_absent_one_is_named(
     peers = [small, dataclasses.replace(small, name="gone", factor=2)]
     found = compare(Options(quick=True), lambda: BURNT_S * 1e5, peers, cache=tmp_path / "c", scratch=tmp_path)
     assert 10 == pytest.approx(found.figures["small_times"] or 0, rel=0.3)
+    assert found.figures["small_times"] == found.figures["small_sequential_times"]
     assert ["gone_times"] == found.missed()
     assert "lamplighter-has-no-such-peer" in found.parts["peer_gone"]["absent"]
