@@ -5,6 +5,7 @@ seed. Faults are planned by the number of the operation at which they strike.
 """
 
 import errno
+from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
 
@@ -123,8 +124,9 @@ class VirtualDisk:
             if not file.doomed:
                 file.synced = len(file.data)
 
-    def replace(self, name: str, data: bytes) -> None:
+    def replace(self, name: str, parts: Iterable[bytes | bytearray]) -> None:
         """See `Disk.replace`."""
+        data = b"".join(parts)
         try:
             self._step(growth=len(data))
         except PowerLossError:

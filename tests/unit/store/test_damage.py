@@ -15,7 +15,7 @@ def copied(disk: VirtualDisk) -> VirtualDisk:
     """Another disk with the same files, all of them durable."""
     copy = VirtualDisk()
     for name in disk.names():
-        copy.replace(name, disk.read(name, 0, disk.size(name)))
+        copy.replace(name, [disk.read(name, 0, disk.size(name))])
     return copy
 
 
@@ -65,7 +65,7 @@ def test_sectors_that_never_reached_the_disk() -> None:
         torn = content[:at] + bytes(min(512, len(content) - at)) + content[at + 512 :]
         if torn != content:
             disk = copied(whole)
-            disk.replace(SEGMENT, torn)
+            disk.replace(SEGMENT, [torn])
             assert b"first" == state(opened(disk))
 
 

@@ -88,7 +88,7 @@ class Backup:
                 self.to.remove(name)
         names = self.disk.names()
         for name in filter(names.__contains__, map(snapshots.name, range(self.card.partitions))):
-            self.to.replace(name, self.disk.read(name, 0, self.disk.size(name)))
+            self.to.replace(name, [self.disk.read(name, 0, self.disk.size(name))])
 
     def _copy(self, segment: int) -> None:
         """Copy what a segment has and the backup lacks."""
@@ -124,7 +124,7 @@ def restore(backup: Disk, to: Disk, *, until_s: float = float("inf")) -> int:
     last = _restored(backup, to, until_s)
     for name in backup.names():
         if name.endswith(snapshots.SUFFIX):
-            to.replace(name, backup.read(name, 0, backup.size(name)))
+            to.replace(name, [backup.read(name, 0, backup.size(name))])
     card = msgspec.structs.replace(card, closed=last)
     try:
         recover(to, card)

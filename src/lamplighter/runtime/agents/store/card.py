@@ -61,4 +61,4 @@ def read(disk: Disk) -> Card | None:
 def write(disk: Disk, card: Card) -> None:
     """Replace the card."""
     text = msgspec.json.encode(card)
-    disk.replace(NAME, b"%s\n%08x\n" % (text, crc32(text)))
+    disk.replace(NAME, [b"%s\n%08x\n" % (text, crc32(text))])

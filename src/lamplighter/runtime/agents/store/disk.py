@@ -7,6 +7,7 @@ pass through as `OSError`; the journal says what they mean.
 
 import fcntl
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -50,7 +51,7 @@ class Disk(Protocol):
     def read(self, name: str, offset: int, length: int) -> bytes:
         """Return up to `length` bytes from `offset`; fewer only at the end of the file."""
 
-    def replace(self, name: str, data: bytes) -> None:
+    def replace(self, name: str, parts: Iterable[bytes | bytearray]) -> None:
         """Give a file this content, durably and as a whole: after a crash it has the old or the new one."""
 
     def truncate(self, name: str, size: int) -> None:
@@ -147,14 +148,15 @@ class Folder:
             return data
         return data + self.read(name, offset + len(data), length - len(data))
 
-    def replace(self, name: str, data: bytes) -> None:
+    def replace(self, name: str, parts: Iterable[bytes | bytearray]) -> None:
         """See `Disk.replace`."""
         partial = self._path / (name + PARTIAL)
         file = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(file, view) :]
+            for part in parts:
+                view = memoryview(part)
+                while view:
+                    view = view[os.write(file, view) :]
             os.fdatasync(file)
         finally:
             os.close(file)

@@ -4,12 +4,10 @@
 thread, in steps that let others run. A snapshot holds no states: those stay where they are in the journal.
 """
 
-import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from struct import Struct
 from zlib import crc32
 
 import msgspec
@@ -20,9 +18,9 @@ from lamplighter.runtime.agents.store.journal import Point
 from lamplighter.runtime.agents.store.partition import Partition
 from lamplighter.runtime.agents.store.records import pack, unpack
 
-HEAD = Struct("<8sI")
 MAGIC = b"LAMPSNP1"
 SUFFIX = ".snapshot"
+SUM_BYTES = 4
 CHUNK = 4096
 """Entries of the index that are encoded at once, about half a millisecond; then others may run."""
 
@@ -80,11 +78,7 @@ def capture(partition: Partition, point: Point) -> Capture:
 
 def write(disk: Disk, taken: Capture) -> None:
     """Write a snapshot in the place of the partition's last one. Its last frame must be durable by now."""
-    parts = list(_parts(taken))
-    summed = 0
-    for part in parts:
-        summed = crc32(part, summed)
-    disk.replace(name(taken.head.partition), b"".join((HEAD.pack(MAGIC, summed), *parts)))
+    disk.replace(name(taken.head.partition), _summed(_parts(taken)))
 
 
 def read(disk: Disk, number: int) -> tuple[Partition, Point] | None:
@@ -97,7 +91,7 @@ def read(disk: Disk, number: int) -> tuple[Partition, Point] | None:
         data = disk.read(name(number), 0, disk.size(name(number)))
     except FileNotFoundError:
         return None
-    if len(data) < HEAD.size or HEAD.unpack_from(data) != (MAGIC, crc32(memoryview(data)[HEAD.size :])):
+    if data[: len(MAGIC)] != MAGIC or data[-SUM_BYTES:] != _sum(crc32(memoryview(data)[:-SUM_BYTES])):
         raise DamagedError(f"{name(number)} was altered", mend="restore the host's folder from a backup")
     parts = _sections(data)
     head = msgspec.msgpack.decode(next(parts), type=Head)
@@ -132,7 +126,20 @@ def _parts(taken: Capture) -> Iterator[bytes | bytearray]:
     while chunk := list(islice(addresses, CHUNK)):
         yield from _section(encode(chunk))
         yield from _section(array("Q", islice(positions, CHUNK)).tobytes())
-        time.sleep(0)
+
+
+def _summed(parts: Iterable[bytes | bytearray]) -> Iterator[bytes | bytearray]:
+    """The parts, and at the end their check sum. Each is written by itself, so that others run in between."""
+    summed = crc32(MAGIC)
+    yield MAGIC
+    for part in parts:
+        summed = crc32(part, summed)
+        yield part
+    yield _sum(summed)
+
+
+def _sum(value: int) -> bytes:
+    return value.to_bytes(SUM_BYTES, "little")
 
 
 def _section(data: bytes | bytearray) -> tuple[bytes, bytes | bytearray]:
@@ -140,8 +147,8 @@ def _section(data: bytes | bytearray) -> tuple[bytes, bytes | bytearray]:
 
 
 def _sections(data: bytes) -> Iterator[memoryview]:
-    view, offset = memoryview(data), HEAD.size
-    while offset < len(data):
+    view, offset = memoryview(data)[:-SUM_BYTES], len(MAGIC)
+    while offset < len(view):
         length = int.from_bytes(view[offset : offset + 8], "little")
         yield view[offset + 8 : offset + 8 + length]
         offset += 8 + length
