@@ -2,7 +2,8 @@
 
 `held` and `recovery` measure the durable half alone (`lamplighter.runtime.agents.store`), on a real folder,
 each stage in a process of its own. The default is 10,000,000 agents for `held` and 1,000,000 for `recovery`;
-`--quick` takes 100,000 for both, `--agents N` another number. `peers` is what a message costs elsewhere.
+`--quick` takes 100,000 for both, `--agents N` another number. `power` lives through losses of power on a
+virtual disk, seed by seed; `peers` is what a message costs elsewhere.
 """
 
 import argparse
@@ -16,17 +17,20 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.agents import peers
-from benchmarks.report import Figures, Options, at_most
+from benchmarks.report import Figures, Options, at_most, exactly
+from lamplighter.testing import powerloss
 
 PARTS = {
     "held": "memory of agents at rest, as its peak over filling and random turns; time to create them",
     "recovery": "seconds until a host is there again after kill -9, with the tail that its snapshots leave",
+    "power": "seeds of stores that lose their power, torn and failing disks: what was synced must be there",
     "peers": "processor time a message of Ray, autogen-core, DBOS, Temporal and NATS, each installed apart",
 }
 HELD, RECOVERED, QUICK = 10_000_000, 1_000_000, 100_000
 BYTES_EACH, CREATE_S, RECOVERY_S = 400, 60.0, 3.0
 MILLION = 1_000_000
 TRIAL_S = 3600.0
+SEEDS, SEEDS_QUICK, SEEDS_PRETENDING = 10_000, 300, 100
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +47,8 @@ def run(options: Options) -> Figures:
         _held(options, options.asked.agents or (QUICK if options.quick else HELD))
     if options.wants("recovery"):
         _recovery(options, options.asked.agents or (QUICK if options.quick else RECOVERED))
+    if options.wants("power"):
+        _power(options)
     if options.wants("peers"):
         places = {"cache": options.asked.cache, "scratch": options.asked.folder}
         peers.compare(options, None, peers.PEERS.values(), **places)
@@ -82,6 +88,20 @@ def _recovery(options: Options, agents: int) -> None:
     figures.put("recovery_cpu_s", again["open_cpu_s"])
     assert again["agents"] == agents, "every agent is there again"
     options.figures.parts["recovery"] = {"lived": lived, "again": again}
+
+
+def _power(options: Options) -> None:
+    """Live through stores on a virtual disk; then through some on a disk that only pretends to sync."""
+    seeds = SEEDS_QUICK if options.quick else SEEDS
+    wrong = 0
+    for seed in range(options.seed, options.seed + seeds):
+        if found := powerloss.told(seed):
+            wrong += 1
+            options.progress(f"seed {seed}: {found}")
+    caught = sum(bool(powerloss.told(seed, honest=False)) for seed in range(SEEDS_PRETENDING))
+    options.figures.put("power_seeds", seeds)
+    options.figures.put("power_seeds_wrong", wrong, exactly(0))
+    options.figures.put("power_pretending_caught", caught / SEEDS_PRETENDING, exactly(1))
 
 
 def _folder(options: Options) -> Path:

@@ -80,6 +80,14 @@ def lives(seed: int, *, honest: bool = True) -> list[str]:
     return []
 
 
+def told(seed: int, *, honest: bool = True) -> str:
+    """As `lives`, in one line; tells of a store that does not open too, which no loss of power excuses."""
+    try:
+        return "; ".join(lives(seed, honest=honest))
+    except Exception as error:  # noqa: BLE001 - whichever way it shows
+        return f"{type(error).__name__}: {error}"
+
+
 def content(partition: Partition, states: dict[str, bytes] | None = None) -> Content:
     """All that a partition holds, in a form that can be compared; states by address as given.
 
