@@ -188,13 +188,12 @@ class Journal:
             address = state[0]
             before = index.get(address)
             if before is not None:
-                segment = before >> OFFSET_BITS
-                stale[segment] = stale.get(segment, 0) + 1
+                stale[before >> OFFSET_BITS] += 1
             index[address] = base + len(data)
             data += head(crc32(body, length << 8 ^ partition_seed), length, number, STATE)
             data += body
             count += 1
-        partition.written[self._segment] = partition.written.get(self._segment, 0) + count
+        partition.written[self._segment] += count
         self.records += count
 
     def copy(self, partition: Partition, address: str, packed: bytes | memoryview) -> None:

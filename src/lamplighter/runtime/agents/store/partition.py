@@ -4,6 +4,8 @@ An idle agent is one entry of `index`: its address and a position, a plain int. 
 `fold` takes in each record as it is written, and again as it is read back after a crash.
 """
 
+from collections import defaultdict
+
 from lamplighter.runtime.agents.store.desk import Desk
 from lamplighter.runtime.agents.store.records import Gone, Record, State
 
@@ -25,8 +27,8 @@ class Partition:
         self.number = number
         self.index: dict[str, int] = {}
         self.desk = Desk()
-        self.written: dict[int, int] = {}
-        self.stale: dict[int, int] = {}
+        self.written: dict[int, int] = defaultdict(int)
+        self.stale: dict[int, int] = defaultdict(int)
 
     def fold(self, record: Record, position: int) -> None:
         """Take a record in that stands at this position of the journal."""
@@ -43,10 +45,9 @@ class Partition:
     def moved(self, before: int | None, position: int) -> None:
         """Count a state that was written, and the one it replaces, if any."""
         segment = position >> OFFSET_BITS
-        self.written[segment] = self.written.get(segment, 0) + 1
+        self.written[segment] += 1
         if before is not None:
             self._stale(before)
 
     def _stale(self, position: int) -> None:
-        segment = position >> OFFSET_BITS
-        self.stale[segment] = self.stale.get(segment, 0) + 1
+        self.stale[position >> OFFSET_BITS] += 1

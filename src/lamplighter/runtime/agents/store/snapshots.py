@@ -96,7 +96,8 @@ def read(disk: Disk, number: int) -> tuple[Partition, Point] | None:
     parts = _sections(data)
     head = msgspec.msgpack.decode(next(parts), type=Head)
     partition = Partition(number)
-    partition.written, partition.stale = head.written, head.stale
+    partition.written.update(head.written)
+    partition.stale.update(head.stale)
     _desk(partition, next(parts))
     for addresses in parts:
         positions = array("Q")
