@@ -10,10 +10,11 @@ from benchmarks.agents.peers.comparison import compare
 from benchmarks.report import Options, as_document, table, write_json
 
 WIDTH = 100
+INTERRUPTED = 130
 
 
 def main() -> int:
-    """Measure the peers that are asked for; 1 if one of them could not be had or failed, 2 if unknown."""
+    """Measure the peers asked for; 1 if one could not be had or failed, 2 if unknown, 130 if interrupted."""
     asked = _parser().parse_args()
     names = [each for each in asked.only.split(",") if each] or list(PEERS)
     if unknown := [each for each in names if each not in PEERS]:
@@ -58,4 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:  # what was started has been stopped on the way here
+        sys.exit(INTERRUPTED)
