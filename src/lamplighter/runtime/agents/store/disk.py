@@ -77,17 +77,15 @@ class Folder:
         self._fresh: set[str] = set()
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:
-            raise EnvironmentFault(
-                f"the folder {path} cannot be used: {error.strerror}",
-                mend="name a folder that this user may write to",
-                code="folder-unusable",
-            ) from error
+            raise self._unusable(error) from error
 
     def hold(self, holder: str) -> None:
         """See `Disk.hold`. The lock is the kernel's: it goes with the process, however that ends."""
-        lock = os.open(self._path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            lock = os.open(self._path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise self._unusable(error) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -138,7 +136,7 @@ class Folder:
         assert self._growing is not None, "only what was appended is synced"
         os.fdatasync(self._growing[1])
         if name in self._fresh:
-            os.fsync(self._folder)
+            self._sync_names()
             self._fresh.discard(name)
 
     def read(self, name: str, offset: int, length: int) -> bytes:
@@ -162,7 +160,7 @@ class Folder:
             os.close(file)
         self._forget(name)
         partial.rename(self._path / name)
-        os.fsync(self._folder)
+        self._sync_names()
 
     def truncate(self, name: str, size: int) -> None:
         """See `Disk.truncate`."""
@@ -174,6 +172,21 @@ class Folder:
         """See `Disk.remove`."""
         self._forget(name)
         (self._path / name).unlink(missing_ok=True)
+
+    def _sync_names(self) -> None:
+        """Make durable which names there are."""
+        folder = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _unusable(self, error: OSError) -> EnvironmentFault:
+        return EnvironmentFault(
+            f"the folder {self._path} cannot be used: {error.strerror}",
+            mend="name a folder that this user may write to",
+            code="folder-unusable",
+        )
 
     def _grow(self, name: str) -> None:
         """Open the file that is appended to from now on; it is the only one at a time."""
