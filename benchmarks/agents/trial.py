@@ -16,7 +16,8 @@ from zlib import crc32
 
 from lamplighter.runtime.agents.store import Chore, Folder, Store
 
-PARTITIONS = 64
+PARTITIONS, LARGE, PARTITIONS_LARGE = 64, 2_000_000, 256
+"""Partitions, up to and beyond LARGE agents: copying the index of one takes a millisecond or two."""
 STATE_BYTES = 200
 BATCH = 2_000
 """Turns in a frame."""
@@ -24,7 +25,7 @@ BATCH = 2_000
 
 def main(stage: str, path: str, agents: int, turns: int, seed: int) -> None:
     """Run one stage."""
-    found = live(Path(path), agents, turns, seed) if stage == "live" else recover(Path(path))
+    found = live(Path(path), agents, turns, seed) if stage == "live" else recover(Path(path), agents)
     sys.stdout.write(json.dumps(found))
     sys.stdout.flush()
     os._exit(0)  # no goodbye: what is left is what a crash leaves
@@ -32,7 +33,7 @@ def main(stage: str, path: str, agents: int, turns: int, seed: int) -> None:
 
 def live(path: Path, agents: int, turns: int, seed: int) -> dict[str, float]:
     """Create agents, then let random ones take turns: half of these uniformly drawn, half by Zipf's law."""
-    host = _Host(path)
+    host = _Host(path, _partitions(agents))
     chance = random.Random(seed)
     created = _timed(lambda: host.turns(range(agents), chance, fresh=True))
     drawn = (
@@ -51,10 +52,10 @@ def live(path: Path, agents: int, turns: int, seed: int) -> dict[str, float]:
     }
 
 
-def recover(path: Path) -> dict[str, float]:
+def recover(path: Path, agents: int) -> dict[str, float]:
     """Open what a crash left."""
     opened: list[Store] = []
-    taken = _timed(lambda: opened.append(_store(path)))
+    taken = _timed(lambda: opened.append(_store(path, _partitions(agents))))
     found = opened[0]
     return {
         "open_s": taken[0],
@@ -68,8 +69,8 @@ def recover(path: Path) -> dict[str, float]:
 class _Host:
     """The least that drives a store: one frame is filled while the one before is synced."""
 
-    def __init__(self, path: Path) -> None:
-        self._store = _store(path)
+    def __init__(self, path: Path, partitions: int) -> None:
+        self._store = _store(path, partitions)
         self._threads = ThreadPoolExecutor(2)
         self._syncing: Future[None] | None = None
         self._chore: tuple[Chore, Future[None]] | None = None
@@ -77,10 +78,10 @@ class _Host:
 
     def turns(self, numbers: Iterable[int], chance: random.Random, *, fresh: bool) -> None:
         """Give each of these agents a new state, after reading the one it has."""
-        store = self._store
+        store, total = self._store, len(self._store.partitions)
         drawn = iter(numbers)
         while batch := list(islice(drawn, BATCH)):
-            by_partition = sorted((crc32(b"reader/%d" % n) % PARTITIONS, n) for n in set(batch))
+            by_partition = sorted((crc32(b"reader/%d" % n) % total, n) for n in set(batch))
             for number, group in groupby(by_partition, key=lambda pair: pair[0]):
                 partition = store.partitions[number]
                 addresses = [f"reader/{n}" for _, n in group]
@@ -121,8 +122,12 @@ class _Host:
         chore.run()
 
 
-def _store(path: Path) -> Store:
-    return Store.open(Folder(path), host=0, partitions=PARTITIONS, holder=f"process {os.getpid()}")
+def _partitions(agents: int) -> int:
+    return PARTITIONS if agents <= LARGE else PARTITIONS_LARGE
+
+
+def _store(path: Path, partitions: int) -> Store:
+    return Store.open(Folder(path), host=0, partitions=partitions, holder=f"process {os.getpid()}")
 
 
 def _timed(work: Callable[[], None]) -> tuple[float, float]:
