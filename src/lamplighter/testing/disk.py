@@ -59,6 +59,11 @@ class VirtualDisk:
         """Plan an error of the operating system, such as `errno.EIO`."""
         self._errors[step] = error
 
+    def forgive(self) -> None:
+        """Call off all faults that are planned."""
+        self._losses.clear()
+        self._errors.clear()
+
     def crash(self) -> None:
         """Lose the power and come back with what survived it."""
         self._holder = ""

@@ -8,7 +8,7 @@ import inspect
 import re
 import typing
 from collections.abc import Callable, Iterator
-from typing import Any, get_args, get_origin
+from typing import Any, dataclass_transform, get_args, get_origin
 
 import msgspec
 
@@ -29,6 +29,7 @@ _OPTIONS: dict[str, tuple[type, ...]] = {
 }
 
 
+@dataclass_transform(frozen_default=True)
 class Message(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     """A value that agents send each other: typed fields, immutable, known by its class's name.
 

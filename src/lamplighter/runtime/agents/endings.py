@@ -23,7 +23,7 @@ from lamplighter.runtime.agents.errors import (
 from lamplighter.runtime.agents.kinds import ENCODE, Kind
 from lamplighter.runtime.agents.post import Letter, Reply, Status, ToSender, ToTurn
 from lamplighter.runtime.agents.seats import Context, Item, Mailbox, Seat, Slip, Stored, partition_of
-from lamplighter.runtime.agents.store.records import Answer, Dead, Done, Fired, Out, Timer
+from lamplighter.runtime.agents.store.records import Answer, Dead, Done, Ended, Fired, Out, Timer
 from lamplighter.runtime.agents.turn import Effects, Turn
 
 BUSY_RETRY_S = 0.1
@@ -111,11 +111,16 @@ class Endings:
         return full
 
     def out(self, seat: Seat, to: int, parcel: Letter | Reply) -> None:
-        """Put a parcel for a partition of another host into the outbox."""
+        """Put a parcel for a partition of another host into the outbox.
+
+        Answers have a lane of their own, numbered from the number of partitions on: they must not wait
+        behind messages to agents that have no room, for those may be waiting for just these answers.
+        """
+        lane = len(self._context.seats) if isinstance(parcel, Reply) else 0
         packed = post.encode(parcel)
-        sequence = seat.partition.desk.sent.get(to, 0) + 1
-        seat.write(Out(to, sequence, packed))
-        self._context.release.parcels.append((to, seat.number, sequence, packed))
+        sequence = seat.partition.desk.sent.get(to + lane, 0) + 1
+        seat.write(Out(to + lane, sequence, packed))
+        self._context.release.parcels.append((to + lane, seat.number + lane, sequence, packed))
 
     def letter(self, seat: Seat, letter: Letter) -> None:
         """Send one letter that may want an answer."""
@@ -134,6 +139,9 @@ class Endings:
         if slip.mail:
             seat.write(Done(slip.mail))
             slip.mail = 0
+        if slip.turn:
+            seat.write(Ended(slip.turn))
+            slip.turn = 0
         if slip.answer_to is not None:
             self._answer(seat, slip.answer_to, status, payload)
             slip.answer_to = None
@@ -156,7 +164,7 @@ class Endings:
             slip = Slip()
             item = (seat, address, payload, slip)
         seat.busy[address].waiting.append(item)
-        if not slip.mail:
+        if slip.unwritten:
             self._context.newly.append(item)
 
     def fail(self, item: Item, error: Exception) -> None:
@@ -173,7 +181,7 @@ class Endings:
         mailbox = seat.busy.setdefault(address, Mailbox())
         mailbox.admitted = item = (seat, address, payload, slip)
         mailbox.turn = 0
-        if not slip.mail:
+        if slip.unwritten:
             self._context.newly.append(item)
         self._tie += 1
         wait = kind.settings.backoff_s * 2 ** (slip.attempts - 1)
@@ -208,7 +216,7 @@ class Endings:
         if isinstance(to, ToSender):
             if to.sender:
                 seat.write(Answer(to.sender, to.sequence, ENCODE((status, payload))))
-            context.release.answers.append((to.sender, to.sequence, status, payload))
+            context.release.answers.append((to.sender, seat.number, to.sequence, status, payload))
             return
         there = context.seats[to.partition]
         if there is None:

@@ -104,6 +104,13 @@ class Host:
             or self._suspensions.asleep
         )
 
+    @property
+    def sealed(self) -> bool:
+        """Whether `seal` would find nothing to write or to release, besides what the journal has open."""
+        if self._context.release or self._context.newly or self._waits.touched:
+            return False
+        return not any(seat.dirty or seat.heard for seat in self._own())
+
     def submit(self, address: str, payload: bytes, token: int = 0) -> None:
         """Accept a message of a caller in this process, who learns of its fate with the frame.
 
@@ -151,14 +158,16 @@ class Host:
 
     def arrive(self, partition: int, sender: int, first: int, parcels: Sequence[bytes]) -> None:
         """Take in what another partition sends, with contiguous sequence numbers from `first` on."""
-        seat = self._context.seats[partition]
+        seat = self._context.seats[partition % len(self._context.seats)]
         if seat is not None:
             self._arrived.append((seat, str(sender), first, parcels))
             self._inlet_size += len(parcels)
 
     def acknowledged(self, partition: int, to: int, sequence: int) -> None:
         """Another partition has accepted what this one sent, up to a sequence."""
-        seat = self._context.seats[partition]
+        total = len(self._context.seats)
+        seat = self._context.seats[partition % total]
+        to += partition - partition % total
         if seat is not None and to in seat.partition.desk.outbox:
             seat.write(Acked(to, sequence))
 
@@ -168,15 +177,27 @@ class Host:
         if seat is not None and sender in seat.partition.desk.answers:
             seat.write(Received(sender, sequence))
 
+    def returned(self, sender: str) -> None:
+        """A client is back: answers that it has not said to have go out with the open frame."""
+        for seat in self._own():
+            for sequence, answer in seat.partition.desk.answers.get(sender, {}).items():
+                status, payload = post.kept(answer)
+                self._context.release.answers.append((sender, seat.number, sequence, status, payload))
+
     def resend(self, partitions: Iterable[int] | None = None) -> None:
         """Send again, with the open frame, what these partitions (or all) have not acknowledged."""
         wanted = None if partitions is None else set(partitions)
         for seat in self._own():
-            for to, parcels in seat.partition.desk.outbox.items():
-                if wanted is None or to in wanted:
-                    self._context.release.parcels.extend(
-                        (to, seat.number, sequence, packed) for sequence, packed in parcels.items()
-                    )
+            for to in seat.partition.desk.outbox:
+                if wanted is None or to % len(self._context.seats) in wanted:
+                    self._resend(seat, to)
+
+    def go_back(self, partition: int, by: int) -> None:
+        """Send again, with the open frame, what partition `by` wants again of this one."""
+        total = len(self._context.seats)
+        seat = self._context.seats[partition % total]
+        if seat is not None:
+            self._resend(seat, by + partition - partition % total)
 
     def resolve(self, partition: int, turn: int, n: int, status: Status, payload: bytes) -> None:
         """Take the result of a call that a `Release` started."""
@@ -211,16 +232,12 @@ class Host:
         times = [*dues, self._endings.next_retry(), self._waits.next_deadline()]
         return min((time for time in times if time is not None), default=None)
 
-    def run(self, budget: int) -> int:  # noqa: C901, PLR0912, PLR0915 - the hot loop: every turn goes through it, so it is written out
+    def run(self, budget: int) -> int:  # noqa: C901, PLR0912, PLR0915 - the hot loop: written out, for a call costs as much as a step of it
         """Handle what is there, up to a number of turns; returns how many of them are left."""
-        context = self._context
+        context, endings = self._context, self._endings
         queue, ready, seats, kinds = context.queue, context.ready, context.seats, context.kinds
-        total = len(seats)
-        endings = self._endings
-        now = context.now
-        turns = 0
-        if self._suspensions.asleep:
-            budget -= self._suspensions.rerun(budget)
+        total, now, turns = len(seats), context.now, 0
+        budget -= self._suspensions.rerun(budget)
         while budget > 0:
             if ready:
                 budget -= 1
@@ -232,17 +249,13 @@ class Host:
                 continue
             item = queue.popleft()
             seat, address, payload, slip = item
-            held = bool(seat.busy) and address in seat.busy
+            held = address in seat.busy
             if held and seat.busy[address].admitted is not item:
                 endings.park(item)
                 continue
             budget -= 1
-            kind = kinds.get(address.partition("/")[0])
-            if kind is None:
-                endings.fail(item, UnknownKindError(f"{address!r} names no agent here"))
-                continue
-            value: Any
             try:
+                kind = kinds.get(address.partition("/")[0]) or kind_of(kinds, address)
                 before = seat.dirty.get(address, _ABSENT)
                 if before is _ABSENT:
                     before = seat.load(address, kind)
@@ -252,32 +265,28 @@ class Host:
                 except ValueError:
                     message = kind.read(payload)
                 turn = Turn(address, now, seat)
+                if slip is not None:
+                    turn.number = slip.turn
                 coroutine = kind.handlers[type(message)](agent, turn, message)
                 try:
                     asked = coroutine.send(None)
                 except StopIteration as stop:
-                    value = stop.value
+                    answer = answered(stop.value) if slip is not None and slip.answer_to is not None else b""
                 else:
                     waiting = Waiting(seat, turn.numbered(), item, turn, before, agent, coroutine)
                     self._suspensions.suspend(waiting, asked)
                     continue
                 packed = ENCODE(agent)
+                sends = turn.sends
                 if turn.effects is not None or len(packed) > kind.settings.state_bytes_max:
-                    answer = answered(value) if slip is not None else b""
                     endings.commit(seat, kind, turn, agent, before)
                 else:
-                    answer = answered(value) if slip is not None else b""
-                    sends = turn.sends
                     if sends is not None:
-                        if len(sends) == 1:
-                            to, sent = sends[0]
-                            there = seats[partition_of(to, total)]
-                            if there is not None and not there.busy:
-                                queue.append((there, to, sent, None))
-                            else:
-                                endings.send(seat, sends)
-                        else:
+                        there = seats[partition_of(sends[0][0], total)]
+                        if len(sends) > 1 or there is None or there.busy:
                             endings.send(seat, sends)
+                        else:
+                            queue.append((there, *sends[0], None))
                     if before is None or before[3] != packed:
                         seat.dirty[address] = (address, seat.schema(kind), int(now), packed)
             except Exception as error:  # noqa: BLE001 - the handler is the user's code
@@ -296,7 +305,7 @@ class Host:
         context = self._context
         self._suspensions.seal()
         for item in context.newly:
-            if item[3] is not None and item[3].open and not item[3].mail:
+            if item[3] is not None and item[3].unwritten:
                 self._mail(item)
         context.newly.clear()
         self._keep_rest()
@@ -311,8 +320,19 @@ class Host:
             seat.age(self._cached)
         return release
 
+    def close(self) -> None:
+        """End every handler that waits; what the journal knows of them is enough to go on elsewhere."""
+        self._suspensions.close()
+
     def _own(self) -> list[Seat]:
         return [seat for seat in self._context.seats if seat is not None]
+
+    def _resend(self, seat: Seat, to: int) -> None:
+        sender = seat.number + to - to % len(self._context.seats)
+        parcels = seat.partition.desk.outbox.get(to, {})
+        self._context.release.parcels.extend(
+            (to, sender, number, packed) for number, packed in parcels.items()
+        )
 
     def _keep_rest(self) -> None:
         """Write what was accepted and not handled in this frame as mail."""
@@ -321,7 +341,7 @@ class Host:
             seat, address, payload, slip = item = queue.popleft()
             if slip is None:
                 item = (seat, address, payload, Slip())
-            if not item[3].mail:  # type: ignore[union-attr]  # it has one by now
+            if item[3].unwritten:  # type: ignore[union-attr]  # it has one by now
                 self._mail(item)
             queue.append(item)
 
@@ -370,7 +390,7 @@ class Host:
             for sequence in range(first, min(mark, first + count - 1) + 1):
                 if sequence in kept:
                     status, payload = post.kept(kept[sequence])
-                    self._context.release.answers.append((sender, sequence, status, payload))
+                    self._context.release.answers.append((sender, seat.number, sequence, status, payload))
         if first > mark + 1:
             self._context.release.again[sender, seat.number] = mark + 1
             return count, 0

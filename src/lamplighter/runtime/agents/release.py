@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from lamplighter.runtime.agents.post import Status
+
 
 @dataclass(slots=True)
 class Start:
@@ -29,14 +31,15 @@ class Release:
         accepted: sender and partition to the last sequence that is durable now.
         again: sender and partition to the sequence that is expected next: what came after a gap, or what
             there was no room for, is to be sent again from there.
-        answers: sender, sequence, status, payload.
-        parcels: to partition, from partition, sequence, encoded parcel; in order.
+        answers: sender, partition, sequence, status, payload.
+        parcels: to partition, from partition (both plus the number of partitions for answers, which have
+            a lane of their own), sequence, encoded parcel; in order.
         calls: what to start.
     """
 
     accepted: dict[tuple[str, int], int] = field(default_factory=dict)
     again: dict[tuple[str, int], int] = field(default_factory=dict)
-    answers: list[tuple[str, int, int, bytes]] = field(default_factory=list)
+    answers: list[tuple[str, int, int, Status, bytes]] = field(default_factory=list)
     parcels: list[tuple[int, int, int, bytes]] = field(default_factory=list)
     calls: list[Start] = field(default_factory=list)
 

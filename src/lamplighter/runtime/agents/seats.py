@@ -51,10 +51,11 @@ class Slip:
         chain: the agents that wait for it, directly or not.
         mail: its number in the journal's mail; 0 while it is not written there.
         attempts: how often it was tried.
+        turn: number of the journal's suspended turn that stands for it until it is tried again; 0 without.
         open: whether it still waits to be handled.
     """
 
-    __slots__ = ("answer_to", "attempts", "chain", "mail", "open")
+    __slots__ = ("answer_to", "attempts", "chain", "mail", "open", "turn")
 
     def __init__(
         self, answer_to: ToSender | ToTurn | None = None, chain: tuple[str, ...] = (), mail: int = 0
@@ -63,7 +64,13 @@ class Slip:
         self.chain = chain
         self.mail = mail
         self.attempts = 0
+        self.turn = 0
         self.open = True
+
+    @property
+    def unwritten(self) -> bool:
+        """Whether the journal must be told of it, should it have to wait beyond the open frame."""
+        return self.open and not self.mail and not self.turn
 
     def lasting(self) -> ToSender | ToTurn | None:
         """Who waits for an answer and is still there after a crash: not a caller in the host's process."""
@@ -227,6 +234,7 @@ class Waiting:
         written: whether the journal knows of it.
         unwritten: results that the journal does not know yet.
         recalled: the last number that the journal knew when it was run again after a crash.
+        ready: whether it is about to go on.
         resume: gives the handler its value where an event loop has taken it over.
     """
 
@@ -243,6 +251,7 @@ class Waiting:
     written: bool = False
     unwritten: dict[int, Result] = field(default_factory=dict)
     recalled: int = 0
+    ready: bool = False
     resume: Callable[[Any, Exception | None], None] | None = None
 
 

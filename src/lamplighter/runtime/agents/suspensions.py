@@ -47,8 +47,11 @@ class Suspensions:
 
     def suspend(self, waiting: Waiting, asked: Any) -> None:
         """A handler waits for the first time."""
-        seat, address, _, _ = waiting.item
+        seat, address, _, slip = waiting.item
         self._context.counts.suspended += 1
+        if slip is not None and slip.turn:
+            slip.turn = 0
+            waiting.written = True
         seat.waiting[waiting.number] = waiting
         seat.busy.setdefault(address, Mailbox()).turn = waiting.number
         self._waits.touched[id(waiting)] = waiting
@@ -56,6 +59,7 @@ class Suspensions:
 
     def go_on(self, waiting: Waiting) -> None:
         """Give a handler what it waited for."""
+        waiting.ready = False
         if waiting.seat.waiting.get(waiting.number) is not waiting:
             return
         try:
@@ -101,8 +105,11 @@ class Suspensions:
 
     def give_up(self, waiting: Waiting, error: Exception) -> None:
         """A suspended turn ends without effects: it is tried from the start, under new keys, or is dead."""
-        self._close(waiting)
-        self._endings.fail(waiting.item, error)
+        del waiting.seat.waiting[waiting.number]
+        item = waiting.item
+        if waiting.written:
+            item = self._anew(waiting.seat, waiting.number, item)
+        self._endings.fail(item, error)
 
     def wake(self, seat: Seat) -> None:
         """Begin with a partition's turns that were suspended when its host ended."""
@@ -165,8 +172,7 @@ class Suspensions:
                 self._begin(waiting, part)
             elif (outcome := post.outcome(known.result)).status == PENDING:
                 self._resume(waiting, part, outcome)
-        if not waiting.pending:
-            self._context.ready.append(waiting)
+        self._waits.ready(waiting)
 
     def _begin(self, waiting: Waiting, part: Asked) -> None:
         """Ask for something for the first time."""
@@ -246,13 +252,12 @@ class Suspensions:
         try:
             waiting = self._again(item, number, letter.since)
         except Exception as error:  # noqa: BLE001 - the class may have changed in any way
-            seat.write(Ended(number))
-            self._endings.fail(item, error)
+            self._endings.fail(self._anew(seat, number, item), error)
             return
         waiting.results = dict(suspended.results)
         waiting.recalled = max(suspended.results, default=0)
         seat.waiting[number] = waiting
-        self._context.ready.append(waiting)
+        self._waits.ready(waiting)
 
     def _again(self, item: Item, number: int, since: float) -> Waiting:
         seat, address, payload, _ = item
@@ -264,6 +269,25 @@ class Suspensions:
         turn.number = number
         coroutine = kind.handlers[type(message)](agent, turn, message)
         return Waiting(seat, number, item, turn, before, agent, coroutine, written=True)
+
+    def _anew(self, seat: Seat, number: int, item: Item) -> Item:
+        """Put a turn that knows no results in the place of one that failed.
+
+        Not mail: that would come after what has been accepted for the agent since.
+        """
+        _, address, payload, slip = item
+        slip = slip or Slip()
+        seat.write(Ended(number))
+        slip.turn = seat.number_turn()
+        letter = Letter(address, payload, slip.lasting(), slip.chain, self._context.now)
+        seat.write(Started(slip.turn, address, post.encode(letter)))
+        return (seat, address, payload, slip)
+
+    def close(self) -> None:
+        """End every handler that waits, as the host ends; the journal knows of them."""
+        for seat in self._context.seats:
+            for waiting in seat.waiting.values() if seat is not None else ():
+                waiting.coroutine.close()
 
     def _close(self, waiting: Waiting) -> None:
         del waiting.seat.waiting[waiting.number]

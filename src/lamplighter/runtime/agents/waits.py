@@ -26,11 +26,17 @@ class Waits:
         if waiting is None:
             self._recorded(seat, turn, n, Outcome(status, payload))
             return
-        asked = waiting.pending.pop(n, None)
-        if asked is None:
+        known = waiting.results.get(n)
+        if known is None or post.outcome(known.result).status != PENDING:
             return
-        self.note(waiting, n, asked.digest, Outcome(status, payload))
-        if not waiting.pending:
+        self.note(waiting, n, known.asked, Outcome(status, payload))
+        if waiting.pending.pop(n, None) is not None:
+            self.ready(waiting)
+
+    def ready(self, waiting: Waiting) -> None:
+        """Let a turn go on if it has all that it waited for."""
+        if not waiting.pending and not waiting.ready:
+            waiting.ready = True
             self._context.ready.append(waiting)
 
     def note(self, waiting: Waiting, n: int, digest: bytes, outcome: Outcome) -> None:

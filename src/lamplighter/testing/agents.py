@@ -1,0 +1,408 @@
+"""Agents in memory and in virtual time: for tests of your agents, and of the runtime itself.
+
+    world = World([Reader, Critic])
+    assert Answer("zip") == world.ask("reader/7", Ask("?"))
+    world.advance(30)                       timers go off
+    world.crash(0)                          the power goes; everything acknowledged is still there
+    assert 1 == world.state("reader/7").seen
+
+One thread, no sleeping, no sockets: hosts, their disks and the network between them are steps that `World`
+takes, in an order that its seed decides. The hosts and journals are the real ones.
+"""
+
+import contextlib
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from random import Random
+from typing import Any
+
+from lamplighter.runtime.agents.agent import Agent, Message
+from lamplighter.runtime.agents.endings import told
+from lamplighter.runtime.agents.errors import OverloadedError, TurnError
+from lamplighter.runtime.agents.errors import told as raised
+from lamplighter.runtime.agents.host import Host
+from lamplighter.runtime.agents.kinds import ENCODE, Kind, kind_of, registry
+from lamplighter.runtime.agents.links import Again, Link, Run, Taken, runs
+from lamplighter.runtime.agents.post import ERROR, VALUE, Status, failure
+from lamplighter.runtime.agents.release import Release, Start
+from lamplighter.runtime.agents.seats import partition_of
+from lamplighter.runtime.agents.store import Sealed, Store
+from lamplighter.testing.disk import PowerLossError, VirtualDisk
+
+STEPS_MAX = 1_000_000
+"""Steps after which a world that does not come to rest is given up."""
+AGAIN_S = 2.0
+"""How long senders wait before they send again what there was no room for."""
+Caller = Callable[[Start], Any]
+
+
+def plainly(start: Start) -> Any:
+    """Call what a turn asked for, as it is; a coroutine function must not really suspend."""
+    made = start.function(*start.args)
+    if not hasattr(made, "send"):
+        return made
+    try:
+        made.send(None)
+    except StopIteration as stop:
+        return stop.value
+    raise TurnError("a call suspended; give the world a `caller` that stands for it")
+
+
+class Machine:
+    """One host of a world with its disk: it can be started, worked, synced and crashed at any step.
+
+    Args:
+        number: of the host.
+        world: where it stands.
+        disk: what survives.
+    """
+
+    def __init__(self, number: int, world: "World", disk: VirtualDisk) -> None:
+        self.number = number
+        self.disk = disk
+        self._world = world
+        self._flight: tuple[Sealed | None, Release] | None = None
+        self.store: Store
+        self.host: Host
+        self.start()
+
+    def start(self) -> None:
+        """Recover what the disk holds and go on from there."""
+        world = self._world
+        self._flight = None
+        self.store = Store.open(
+            self.disk, host=self.number, partitions=world.partitions, holder=f"machine {self.number}"
+        )
+        own = [p for p in self.store.partitions if p.number % world.machines_count == self.number]
+        self.host = Host(world.kinds, self.store.journal, own, total=world.partitions, now=world.now)
+        self.host.resend()
+
+    def work(self, budget: int) -> None:
+        """Tell the time, run some turns, and close the frame if none is on its way to the disk."""
+        self.host.tick(self._world.now)
+        self.host.run(budget)
+        if self._flight is None:
+            release = self.host.seal()
+            sealed = self.store.seal(self._world.now)
+            chore = self.store.chore() if sealed is not None else None
+            self._flight = (sealed, release)
+            if chore is not None:
+                self.sync()
+                chore.run()
+                self.store.finish(chore)
+
+    def sync(self) -> None:
+        """Make the closed frame durable; then its effects leave."""
+        if self._flight is None:
+            return
+        sealed, release = self._flight
+        if sealed is not None:
+            self.store.journal.commit(sealed)
+            self.store.journal.synced(sealed)
+        self._flight = None
+        self._world.released(self, release)
+
+    def crash(self) -> None:
+        """Lose the power and start again."""
+        while True:
+            self.host.close()
+            self.disk.crash()
+            with contextlib.suppress(PowerLossError):
+                self.start()
+                return
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing would come of working on."""
+        return self.host.idle and self.host.sealed and self._flight is None and self.store.journal.empty
+
+
+class Client:
+    """A client with a session: what it sends is accepted once, in order, however often a host crashes.
+
+    Attributes:
+        accepted: how many of its messages are known to be durable.
+        answers: by message number: what came back, as status and payload.
+    """
+
+    def __init__(self, name: str, world: "World") -> None:
+        self.name = f"s/{name}"
+        self.accepted = 0
+        self.answers: dict[int, tuple[Status, bytes]] = {}
+        self._world = world
+        self._unaccepted: dict[int, deque[tuple[int, str, bytes, int]]] = {}
+        self._sent: dict[int, int] = {}
+        self._numbers: dict[tuple[int, int], int] = {}
+        self._has: dict[int, int] = {}
+        self._count = 0
+
+    @property
+    def unaccepted(self) -> int:
+        """How many of its messages are not known to be durable."""
+        return sum(len(waiting) for waiting in self._unaccepted.values())
+
+    def send(self, address: str, message: Message) -> int:
+        """Send a message; returns its number, under which an answer will stand."""
+        partition = partition_of(address, self._world.partitions)
+        sequence = self._sent[partition] = self._sent.get(partition, 0) + 1
+        self._count += 1
+        waiting = self._unaccepted.setdefault(partition, deque())
+        waiting.append((sequence, address, ENCODE(message), self._count))
+        self._numbers[partition, sequence] = self._count
+        self._offer(partition, [waiting[-1]])
+        return self._count
+
+    def resend(self, partitions: Iterable[int]) -> None:
+        """Send again what these partitions have not accepted, after their host has come back."""
+        for partition in partitions:
+            waiting = self._unaccepted.get(partition)
+            if waiting:
+                self._offer(partition, list(waiting))
+
+    def taken(self, partition: int, sequence: int) -> None:
+        """A partition has accepted this client's messages up to a sequence."""
+        waiting = self._unaccepted.get(partition, deque())
+        while waiting and waiting[0][0] <= sequence:
+            waiting.popleft()
+            self.accepted += 1
+
+    def answered(self, partition: int, sequence: int, status: Status, payload: bytes) -> None:
+        """An answer has come; it may come more than once."""
+        number = self._numbers[partition, sequence]
+        before = self.answers.setdefault(number, (status, payload))
+        assert before == (status, payload), f"message {number} was answered twice, and not in the same way"
+        has = self._has.get(partition, 0)
+        while self._numbers.get((partition, has + 1)) in self.answers:
+            has += 1
+        self._has[partition] = has
+        self._world.machine_of(partition).host.received(partition, self.name, has)
+
+    def _offer(self, partition: int, messages: list[tuple[int, str, bytes, int]]) -> None:
+        host = self._world.machine_of(partition).host
+        addresses = [message[1] for message in messages]
+        payloads = [message[2] for message in messages]
+        host.offer(partition, self.name, messages[0][0], addresses, payloads, answers=True)
+
+
+class World:
+    """Hosts, their disks and what is under way between them, moved step by step.
+
+    Args:
+        agents: the classes that may be agents.
+        machines: how many hosts.
+        partitions: how many partitions, dealt out to the hosts in turn.
+        seed: of the order of steps and of all chance.
+        caller: stands for what `turn.call` would do outside; as it is by default.
+        honest: whether the disks sync what they say they have; without that acknowledged work is lost.
+    """
+
+    def __init__(
+        self,
+        agents: Iterable[type[Agent]],
+        *,
+        machines: int = 1,
+        partitions: int = 8,
+        seed: int = 0,
+        caller: Caller = plainly,
+        honest: bool = True,
+    ) -> None:
+        self.kinds: dict[str, Kind] = registry(agents)
+        self.partitions = partitions
+        self.machines_count = machines
+        self.now = 1_000_000_000.0
+        self.chance = Random(seed)  # noqa: S311 - chance of a simulation
+        self.calls: deque[Start] = deque()
+        self.clients: dict[str, Client] = {}
+        self._caller = caller
+        self._answers: dict[int, tuple[Status, bytes]] = {}
+        self._token = 0
+        self._soon: dict[tuple[str | int, int], tuple[float, Callable[[], None]]] = {}
+        self._wires: dict[tuple[int, int], deque[Link]] = {}
+        disks = [VirtualDisk(self.chance.randrange(1 << 30), honest=honest) for _ in range(machines)]
+        self.machines = [Machine(number, self, disk) for number, disk in enumerate(disks)]
+
+    def client(self, name: str) -> Client:
+        """Return the client of this name."""
+        client = self.clients.get(f"s/{name}") or Client(name, self)
+        return self.clients.setdefault(client.name, client)
+
+    def machine_of(self, partition: int) -> Machine:
+        """Return the host that has a partition."""
+        return self.machines[partition % self.machines_count]
+
+    def send(self, address: str, message: Message) -> None:
+        """Send a message and let everything come to rest."""
+        self._submit(address, message, 0)
+        self.settle()
+
+    def ask(self, address: str, message: Message, *, timeout_s: float = 60.0) -> Any:
+        """Ask an agent, let time pass as far as needed, and return its answer.
+
+        Raises:
+            LampError: as which the turn failed; `TurnError` if there is no answer within `timeout_s`.
+        """
+        self._token += 1
+        token = self._token
+        self._submit(address, message, token)
+        until = self.now + timeout_s
+        self.settle()
+        while token not in self._answers:
+            wake = self._next_wake()
+            if wake is None or wake > until:
+                raise TurnError(f"{address} did not answer within {timeout_s:g} s")
+            self.now = max(self.now, wake)
+            self.settle()
+        status, payload = self._answers.pop(token)
+        if status == ERROR:
+            raise raised(*failure(payload))
+        return kind_of(self.kinds, address).answers[type(message)](payload)
+
+    def state(self, address: str) -> Any:
+        """Return an agent as it is now, or None if there is none."""
+        kind = kind_of(self.kinds, address)
+        partition = partition_of(address, self.partitions)
+        machine = self.machine_of(partition)
+        state = machine.store.state(machine.store.partitions[partition], address)
+        return None if state is None else kind.decode(state.state)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass; whatever falls due on the way happens at its time."""
+        until = self.now + seconds
+        self.settle()
+        while (wake := self._next_wake()) is not None and wake <= until:
+            self.now = max(self.now, wake)
+            self.settle()
+        self.now = until
+        self.settle()
+
+    def crash(self, number: int) -> None:
+        """Let a host lose its power and start again; what was under way to and from it is lost."""
+        for (sender, receiver), wire in self._wires.items():
+            if number in {sender, receiver}:
+                wire.clear()
+        machine = self.machines[number]
+        own = range(number, self.partitions, self.machines_count)
+        self.calls = deque(call for call in self.calls if call.partition not in own)
+        machine.crash()
+        for other in self.machines:
+            if other is not machine:
+                other.host.resend(own)
+        for client in self.clients.values():
+            machine.host.returned(client.name)
+            client.resend(own)
+
+    def cut(self, one: int, other: int) -> None:
+        """Cut the links between two hosts: what is under way is lost; they connect again and go back."""
+        for way in ((one, other), (other, one)):
+            self._wires.get(way, deque()).clear()
+        for sender, receiver in ((one, other), (other, one)):
+            theirs = range(receiver, self.partitions, self.machines_count)
+            self.machines[sender].host.resend(theirs)
+
+    def settle(self) -> None:
+        """Take steps until nothing is left to do at this time."""
+        for _ in range(STEPS_MAX):
+            if not self.step():
+                return
+        raise AssertionError(f"the agents are not at rest after {STEPS_MAX} steps")
+
+    def step(self) -> bool:
+        """Take one step, whichever chance picks; returns whether there was one to take."""
+        acts: list[Callable[[], None]] = []
+        for machine in self.machines:
+            if not machine.at_rest or (machine.host.next_wake() or self.now + 1) <= self.now:
+                acts += [partial(self._work, machine), partial(self._sync, machine)]
+        acts += [partial(self._deliver, way) for way, wire in self._wires.items() if wire]
+        if any(at <= self.now for at, _ in self._soon.values()):
+            acts.append(self._retry)
+        if self.calls:
+            acts.append(self._call)
+        if not acts:
+            return False
+        self.chance.choice(acts)()
+        return True
+
+    def released(self, machine: Machine, release: Release) -> None:
+        """Carry what has left a host to where it goes."""
+        for run in runs(release.parcels):
+            self._wire(machine.number, run.to, run)
+        for (sender, by), sequence in release.accepted.items():
+            self._tell(machine, sender, by, Taken, sequence)
+        for (sender, by), sequence in release.again.items():
+            self._tell(machine, sender, by, Again, sequence)
+        for sender, by, sequence, status, payload in release.answers:
+            if sender:
+                self.clients[sender].answered(by, sequence, status, payload)
+            else:
+                self._answers[sequence] = (status, payload)
+        self.calls.extend(release.calls)
+
+    def _submit(self, address: str, message: Message, token: int) -> None:
+        kind_of(self.kinds, address)
+        machine = self.machine_of(partition_of(address, self.partitions))
+        machine.host.submit(address, ENCODE(message), token)
+
+    def _next_wake(self) -> float | None:
+        wakes = [wake for machine in self.machines if (wake := machine.host.next_wake()) is not None]
+        return min([*wakes, *(at for at, _ in self._soon.values())], default=None)
+
+    def _work(self, machine: Machine) -> None:
+        try:
+            machine.work(self.chance.randrange(1, 30))
+        except PowerLossError:
+            self.crash(machine.number)
+
+    def _sync(self, machine: Machine) -> None:
+        try:
+            machine.sync()
+        except PowerLossError:
+            self.crash(machine.number)
+
+    def _tell(self, machine: Machine, sender: str, by: int, what: type[Taken | Again], sequence: int) -> None:
+        client = self.clients.get(sender)
+        if client is None:
+            self._wire(machine.number, int(sender), what(int(sender), by, sequence))
+        elif what is Taken:
+            client.taken(by, sequence)
+        else:
+            self._later((sender, by), partial(client.resend, [by]))
+
+    def _retry(self) -> None:
+        for key, (at, act) in list(self._soon.items()):
+            if at <= self.now:
+                del self._soon[key]
+                act()
+
+    def _later(self, key: tuple[str | int, int], act: Callable[[], None]) -> None:
+        self._soon.setdefault(key, (self.now + AGAIN_S, act))
+
+    def _go_back(self, sender: int, by: int) -> None:
+        self.machine_of(sender % self.partitions).host.go_back(sender, by)
+
+    def _wire(self, sender: int, partition: int, link: Link) -> None:
+        way = (sender, self.machine_of(partition % self.partitions).number)
+        self._wires.setdefault(way, deque()).append(link)
+
+    def _deliver(self, way: tuple[int, int]) -> None:
+        link = self._wires[way].popleft()
+        host = self.machines[way[1]].host
+        match link:
+            case Run():
+                host.arrive(link.to, link.sender, link.first, link.parcels)
+            case Taken():
+                host.acknowledged(link.sender, link.by, link.sequence)
+            case Again():
+                self._later((link.sender, link.by), partial(self._go_back, link.sender, link.by))
+
+    def _call(self) -> None:
+        start = self.calls.popleft()
+        status: Status = VALUE
+        try:
+            payload = ENCODE(self._caller(start))
+        except OverloadedError:
+            self.calls.append(start)
+            return
+        except Exception as error:  # noqa: BLE001 - the function is the user's code
+            status, payload = ERROR, ENCODE(("call-failed", told(error)[1]))
+        self.machine_of(start.partition).host.resolve(start.partition, start.turn, start.n, status, payload)
