@@ -1,0 +1,212 @@
+"""A host's face to clients and to other hosts: a socket, and what comes over it.
+
+What a sender offers is only taken in here; the host accepts it, and what it says goes back once it is
+durable. A host that is full is not read from until it has room again.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from lamplighter.runtime.agents import wire
+from lamplighter.runtime.agents.driver import Driver, Place
+from lamplighter.runtime.agents.links import Again, Link, Run, Taken, runs
+from lamplighter.runtime.agents.release import Release
+from lamplighter.runtime.agents.wire import Have, Hello, Links, Offers, Stream, Told
+
+AGAIN_S = 0.1
+"""How long a sender waits before it goes back to what there was no room for."""
+CONNECT_S = 0.05
+"""Between two tries to reach another host."""
+FULL_S = 0.005
+"""How often a full host is looked at for room."""
+
+
+class Server:
+    """Carries what comes and goes between a host and the others.
+
+    Args:
+        place: which of the hosts this is.
+        sockets: each host's unix socket, by number.
+    """
+
+    def __init__(self, place: Place, sockets: list[Path]) -> None:
+        self._place = place
+        self._sockets = sockets
+        self._driver: Driver
+        self._server: asyncio.Server | None = None
+        self._streams: set[Stream] = set()
+        self._sessions: dict[str, Stream] = {}
+        self._hosts: dict[int, Stream] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._again: dict[tuple[int, int], asyncio.TimerHandle] = {}
+        self._paused = False
+
+    async def start(self, driver: Driver) -> None:
+        """Listen, and keep a connection to each other host."""
+        self._driver = driver
+        loop = asyncio.get_running_loop()
+        path = self._sockets[self._place.number]
+        path.unlink(missing_ok=True)
+        self._server = await loop.create_unix_server(self._accept, str(path))
+        for number in range(self._place.hosts):
+            if number != self._place.number:
+                self._tasks.append(loop.create_task(self._keep(number)))
+
+    async def close(self) -> None:
+        """Stop listening and close every connection."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._server is not None:
+            self._server.close()
+        for stream in [*self._streams, *self._hosts.values()]:
+            stream.close()
+        for timer in self._again.values():
+            timer.cancel()
+
+    def released(self, release: Release) -> None:
+        """Send what a frame lets go to where it goes."""
+        told: dict[str, Told] = {}
+        links: dict[int, list[Link]] = {}
+        place = self._place
+        for run in runs(release.parcels):
+            links.setdefault(run.to % place.partitions % place.hosts, []).append(run)
+        for marks, to_host in ((release.accepted, Taken), (release.again, Again)):
+            for (sender, by), sequence in marks.items():
+                if sender.isdigit():
+                    link = to_host(int(sender), by, sequence)
+                    links.setdefault(self._host(link.sender), []).append(link)
+                else:
+                    to_client = _told(told, sender)
+                    (to_client.accepted if to_host is Taken else to_client.again).append((by, sequence))
+        for sender, by, sequence, status, payload in release.answers:
+            if sender:
+                _told(told, sender).answers.append((by, sequence, status, payload))
+        self._write(told, links)
+
+    def _write(self, told: dict[str, Told], links: dict[int, list[Link]]) -> None:
+        for sender, message in told.items():
+            if (stream := self._sessions.get(sender)) is not None:
+                stream.write(message)
+        for number, what in links.items():
+            if (stream := self._hosts.get(number)) is not None:
+                stream.write(Links(self._place.number, what))
+
+    def _host(self, partition: int) -> int:
+        return partition % self._place.partitions % self._place.hosts
+
+    def _accept(self) -> Stream:
+        stream = Stream(self._took, self._lost)
+        self._streams.add(stream)
+        return stream
+
+    def _lost(self, stream: Stream) -> None:
+        self._streams.discard(stream)
+        if self._sessions.get(stream.sender) is stream:
+            del self._sessions[stream.sender]
+
+    def _took(self, stream: Stream, packed: bytes) -> None:
+        host = self._driver.host
+        try:
+            message = wire.to_host(packed)
+        except msgspec.DecodeError:
+            stream.close()
+            return
+        match message:
+            case Offers():
+                for offer in message.offers:
+                    host.offer(
+                        offer.partition % self._place.partitions,
+                        stream.sender,
+                        offer.first,
+                        offer.addresses,
+                        offer.payloads,
+                        answers=offer.answers,
+                    )
+            case Links():
+                self._linked(message.links)
+            case Hello():
+                self._greet(stream, message.sender)
+            case Have():
+                for partition, sequence in message.upto:
+                    host.received(partition % self._place.partitions, stream.sender, sequence)
+        self._driver.wake()
+        if host.full:
+            self._pause()
+
+    def _greet(self, stream: Stream, sender: str) -> None:
+        stream.sender = f"s/{sender}"
+        before = self._sessions.get(stream.sender)
+        if before is not None and before is not stream:
+            before.close()
+        self._sessions[stream.sender] = stream
+        self._driver.host.returned(stream.sender)
+
+    def _linked(self, links: list[Link]) -> None:
+        host = self._driver.host
+        for link in links:
+            match link:
+                case Run():
+                    host.arrive(link.to, link.sender, link.first, link.parcels)
+                case Taken():
+                    host.acknowledged(link.sender, link.by, link.sequence)
+                case Again() if (link.sender, link.by) not in self._again:
+                    later = partial(self._go_back, link.sender, link.by)
+                    self._again[link.sender, link.by] = asyncio.get_running_loop().call_later(AGAIN_S, later)
+
+    def _go_back(self, sender: int, by: int) -> None:
+        del self._again[sender, by]
+        self._driver.host.go_back(sender, by)
+        self._driver.wake()
+
+    async def _keep(self, number: int) -> None:
+        """Stay connected to another host; after each connect, send it what it has not acknowledged."""
+        loop = asyncio.get_running_loop()
+        while True:
+            gone = loop.create_future()
+            with contextlib.suppress(OSError):
+                _, stream = await loop.create_unix_connection(
+                    partial(Stream, self._took, _done(gone)), str(self._sockets[number])
+                )
+                self._hosts[number] = stream
+                self._driver.host.resend(self._place.own(number))
+                self._driver.wake()
+                await gone
+                del self._hosts[number]
+            await asyncio.sleep(CONNECT_S)
+
+    def _pause(self) -> None:
+        if not self._paused:
+            self._paused = True
+            for stream in self._streams:
+                if stream.transport is not None:
+                    stream.transport.pause_reading()
+            asyncio.get_running_loop().call_later(FULL_S, self._resume)
+
+    def _resume(self) -> None:
+        self._paused = False
+        if self._driver.host.full:
+            self._pause()
+            return
+        for stream in self._streams:
+            if stream.transport is not None and not stream.transport.is_reading():
+                stream.transport.resume_reading()
+
+
+def _done(future: asyncio.Future[None]) -> Callable[[Stream], None]:
+    def lost(_: Stream) -> None:
+        if not future.done():
+            future.set_result(None)
+
+    return lost
+
+
+def _told(told: dict[str, Told], sender: str) -> Told:
+    if sender not in told:
+        told[sender] = Told([], [], [])
+    return told[sender]
