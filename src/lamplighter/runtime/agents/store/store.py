@@ -9,7 +9,7 @@
 Everything but `commit` and `Chore.run` belongs to one thread.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -84,8 +84,9 @@ class Store:
         self._old = set(found.segments)
         self._sweep: Sweep | None = None
         self._busy = False
+        self._tidied_at: tuple[int, bool, int] | None = None
         self._swept_at = 0
-        self._records = -found.replayed
+        self._due = self._interval() - found.replayed
 
     @classmethod
     def open(
@@ -155,21 +156,13 @@ class Store:
         It must be run once the frame just sealed is durable, and `finish` told; until then there is no other.
         """
         assert self.journal.empty, "a snapshot is of what stands between two frames"
-        agents = sum(len(partition.index) for partition in self.partitions)
-        tail = max(self._limits.tail_records, agents // self._limits.tail_share)
-        if self._busy or self.journal.records - self._records < tail // len(self.partitions):
+        if self._busy or self.journal.records < self._due:
             return None
         self._busy = True
-        self._records = self.journal.records
-        living = self._living()
-        self._choose(living)
+        self._due = self.journal.records + self._interval()
         oldest = min(self._points, key=lambda point: point.sequence)
-        number = self._points.index(oldest)
-        taken = snapshots.capture(self.partitions[number], self.journal.end)
-        removable = self._removable(living, oldest)
-        if self._sweep is not None and self._sweep.segment in removable:
-            self._sweep = None
-        return Chore(self._disk, self.journal.end.sequence, taken, removable)
+        taken = snapshots.capture(self.partitions[self._points.index(oldest)], self.journal.end)
+        return Chore(self._disk, self.journal.end.sequence, taken, self._tidied(oldest))
 
     def backup(self, to: Disk) -> Backup | None:
         """Return a backup to be made up to the frame just sealed; only right after `seal`.
@@ -207,33 +200,56 @@ class Store:
             cards.write(self._disk, msgspec.structs.replace(self.card, closed=self.journal.durable))
         self._disk.release()
 
+    def _interval(self) -> int:
+        """Records from one snapshot to the next, so that the oldest of all is as old as it may be."""
+        agents = sum(len(partition.index) for partition in self.partitions)
+        tail = max(self._limits.tail_records, agents // self._limits.tail_share)
+        return tail // len(self.partitions)
+
     def _segments(self) -> set[int]:
         """Every segment to which nothing is appended any more."""
         growing = self.journal.growing
         return {segment for segment in self._old | self.journal.segments if segment < growing}
 
-    def _living(self) -> Counter[int]:
-        """States that live, by segment."""
-        living: Counter[int] = Counter()
-        for partition in self.partitions:
-            living.update(partition.written)
-            living.subtract(partition.stale)
-        return living
+    def _tidied(self, oldest: Point) -> tuple[int, ...]:
+        """Return which segments can be removed, and begin to sweep one if there is need.
 
-    def _removable(self, living: Counter[int], oldest: Point) -> tuple[int, ...]:
+        Counting what lives takes some 0.1 us for each partition and segment, so it is done only when a
+        segment was begun, a sweep has ended, or more is out of the replay's reach than last time.
+        """
+        state = (self.journal.growing, self._sweep is None, oldest.segment)
+        if state == self._tidied_at:
+            return ()
+        self._tidied_at = state
+        written, living = self._counts()
+        removable = self._removable(living, oldest)
+        if self._sweep is not None and self._sweep.segment in removable:
+            self._sweep = None
+        self._choose(written, living)
+        return removable
+
+    def _counts(self) -> tuple[dict[int, int], dict[int, int]]:
+        """States written and states that live, by segment."""
+        written: dict[int, int] = defaultdict(int)
+        living: dict[int, int] = defaultdict(int)
+        for partition in self.partitions:
+            stale = partition.stale
+            for segment, count in partition.written.items():
+                written[segment] += count
+                living[segment] += count - stale.get(segment, 0)
+        return written, living
+
+    def _removable(self, living: dict[int, int], oldest: Point) -> tuple[int, ...]:
         """Segments in which nothing lives and from which nothing would be replayed."""
         segments = sorted(segment for segment in self._segments() if segment < oldest.segment)
-        return tuple(segment for segment in segments if not living[segment])
+        return tuple(segment for segment in segments if not living.get(segment))
 
-    def _choose(self, living: Counter[int]) -> None:
+    def _choose(self, written: dict[int, int], living: dict[int, int]) -> None:
         """Begin to sweep the segment of which least lives, if there is too much that does not."""
-        segments = [segment for segment in self._segments() if living[segment] > 0]
+        segments = [segment for segment in self._segments() if living.get(segment)]
         if self._sweep is not None or len(segments) < self._limits.segments_min:
             return
-        written = Counter[int]()
-        for partition in self.partitions:
-            written.update(partition.written)
-        if written.total() > self._limits.space * living.total():
+        if sum(written.values()) > self._limits.space * sum(living.values()):
             least = min(segments, key=lambda segment: (living[segment] / written[segment], segment))
             self._sweep = Sweep(self._disk, least, self._expired)
 
