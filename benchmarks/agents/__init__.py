@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.agents import peers
+from benchmarks.agents import peers, turns
 from benchmarks.report import Figures, Options, at_most, exactly
 from lamplighter.testing import powerloss
 
@@ -24,6 +24,7 @@ PARTS = {
     "held": "memory of agents at rest, as its peak over filling and random turns; time to create them",
     "recovery": "seconds until a host is there again after kill -9, with the tail that its snapshots leave",
     "power": "seeds of stores that lose their power, torn and failing disks: what was synced must be there",
+    "turns": "processor time a durable turn over all processes, turns a second, delay of acknowledgement",
     "peers": "processor time a message of Ray, autogen-core, DBOS, Temporal and NATS, each installed apart",
 }
 HELD, RECOVERED, QUICK = 10_000_000, 1_000_000, 100_000
@@ -49,6 +50,8 @@ def run(options: Options) -> Figures:
         _recovery(options, options.asked.agents or (QUICK if options.quick else RECOVERED))
     if options.wants("power"):
         _power(options)
+    if options.wants("turns"):
+        turns.measure(options, options.asked.agents, options.asked.folder)
     if options.wants("peers"):
         places = {"cache": options.asked.cache, "scratch": options.asked.folder}
         peers.compare(options, None, peers.PEERS.values(), **places)

@@ -102,6 +102,11 @@ class AgentClient:
             raise told(*failure(payload))
         return wire.decoded(payload, answer)
 
+    async def progress(self) -> None:
+        """Wait until a host says something."""
+        self._room.clear()
+        await self._room.wait()
+
     async def drain(self) -> None:
         """Wait until all that was sent is accepted for good."""
         while self.unaccepted:
@@ -153,8 +158,7 @@ class AgentClient:
             self._answered[partition] = max(self._answered[partition], sequence)
         if message.answers:
             self._have(host, {partition for partition, *_ in message.answers})
-        if not self.unaccepted or self.unaccepted < UNACCEPTED_MAX:
-            self._room.set()
+        self._room.set()
 
     def _have(self, host: int, partitions: set[int]) -> None:
         """Tell a host which answers it need not keep: those before the first that is still waited for."""

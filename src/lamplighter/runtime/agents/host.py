@@ -68,14 +68,15 @@ class Host:
         for partition in partitions:
             seats[partition.number] = Seat(partition, kinds, book)
         self._context = Context(kinds, seats, now)
+        self._own = [seat for seat in seats if seat is not None]
         self._waits = Waits(self._context)
         self._endings = Endings(self._context, self._waits.resolve)
         self._suspensions = Suspensions(self._context, self._waits, self._endings)
         self._inlet: deque[tuple[Seat, str, int, Sequence[str], Sequence[bytes], bool]] = deque()
         self._arrived: deque[tuple[Seat, str, int, Sequence[bytes]]] = deque()
         self._inlet_size = 0
-        self._cached = max(1, cached // max(1, 2 * len(self._own())))
-        for seat in self._own():
+        self._cached = max(1, cached // max(1, 2 * len(self._own)))
+        for seat in self._own:
             self._wake(seat)
 
     @property
@@ -109,7 +110,7 @@ class Host:
         """Whether `seal` would find nothing to write or to release, besides what the journal has open."""
         if self._context.release or self._context.newly or self._waits.touched:
             return False
-        return not any(seat.dirty or seat.heard for seat in self._own())
+        return not any(seat.dirty or seat.heard for seat in self._own)
 
     def submit(self, address: str, payload: bytes, token: int = 0) -> None:
         """Accept a message of a caller in this process, who learns of its fate with the frame.
@@ -179,7 +180,7 @@ class Host:
 
     def returned(self, sender: str) -> None:
         """A client is back: answers that it has not said to have go out with the open frame."""
-        for seat in self._own():
+        for seat in self._own:
             for sequence, answer in seat.partition.desk.answers.get(sender, {}).items():
                 status, payload = post.kept(answer)
                 self._context.release.answers.append((sender, seat.number, sequence, status, payload))
@@ -187,7 +188,7 @@ class Host:
     def resend(self, partitions: Iterable[int] | None = None) -> None:
         """Send again, with the open frame, what these partitions (or all) have not acknowledged."""
         wanted = None if partitions is None else set(partitions)
-        for seat in self._own():
+        for seat in self._own:
             for to in seat.partition.desk.outbox:
                 if wanted is None or to % len(self._context.seats) in wanted:
                     self._resend(seat, to)
@@ -222,13 +223,13 @@ class Host:
         self._context.now = now
         self._waits.expire()
         self._endings.retry()
-        for seat in self._own():
+        for seat in self._own:
             for timer in seat.partition.desk.due(now):
                 self._fire(seat, timer)
 
     def next_wake(self) -> float | None:
         """Wall time at which `tick` has something to do; None if there is no such time."""
-        dues = [seat.partition.desk.next_due_s() for seat in self._own()]
+        dues = [seat.partition.desk.next_due_s() for seat in self._own]
         times = [*dues, self._endings.next_retry(), self._waits.next_deadline()]
         return min((time for time in times if time is not None), default=None)
 
@@ -236,7 +237,7 @@ class Host:
         """Handle what is there, up to a number of turns; returns how many of them are left."""
         context, endings = self._context, self._endings
         queue, ready, seats, kinds = context.queue, context.ready, context.seats, context.kinds
-        total, now, turns = len(seats), context.now, 0
+        total, now, second, turns = len(seats), context.now, int(context.now), 0
         budget -= self._suspensions.rerun(budget)
         while budget > 0:
             if ready:
@@ -288,7 +289,12 @@ class Host:
                         else:
                             queue.append((there, *sends[0], None))
                     if before is None or before[3] != packed:
-                        seat.dirty[address] = (address, seat.schema(kind), int(now), packed)
+                        seat.dirty[address] = (
+                            address,
+                            seat.schemas.get(kind) or seat.schema(kind),
+                            second,
+                            packed,
+                        )
             except Exception as error:  # noqa: BLE001 - the handler is the user's code
                 endings.fail(item, error)
                 continue
@@ -310,7 +316,7 @@ class Host:
         context.newly.clear()
         self._keep_rest()
         release, context.release = context.release, Release()
-        for seat in self._own():
+        for seat in self._own:
             if seat.heard:
                 seat.write(Heard(context.now, seat.heard))
                 for sender, sequence in seat.heard.items():
@@ -323,9 +329,6 @@ class Host:
     def close(self) -> None:
         """End every handler that waits; what the journal knows of them is enough to go on elsewhere."""
         self._suspensions.close()
-
-    def _own(self) -> list[Seat]:
-        return [seat for seat in self._context.seats if seat is not None]
 
     def _resend(self, seat: Seat, to: int) -> None:
         sender = seat.number + to - to % len(self._context.seats)

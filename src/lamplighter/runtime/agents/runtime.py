@@ -13,6 +13,7 @@ from lamplighter.model.errors import LampError
 from lamplighter.runtime.agents.agent import Agent, Message
 from lamplighter.runtime.agents.driver import Clock, Driver, Place
 from lamplighter.runtime.agents.errors import AskTimeoutError, told
+from lamplighter.runtime.agents.host import Host
 from lamplighter.runtime.agents.kinds import ENCODE, Kind, kind_of, registry
 from lamplighter.runtime.agents.post import ERROR, Status, failure
 from lamplighter.runtime.agents.release import Release
@@ -70,6 +71,11 @@ class Runtime:
             await self._server.close()
         await self._running.close()
         self._released(Release())
+
+    @property
+    def host(self) -> Host:
+        """The host itself, for its counts."""
+        return self._running.host
 
     @property
     def ended(self) -> asyncio.Future[None]:

@@ -107,12 +107,12 @@ class Seat:
         heard: marks that the open frame moves.
         busy: mailboxes of the agents that cannot take a message now.
         waiting: suspended turns by number.
+        schemas: numbers under which states are stored, as far as `schema` was asked for them.
     """
 
     __slots__ = (
         "_book",
         "_held",
-        "_schemas",
         "_young",
         "busy",
         "dirty",
@@ -120,6 +120,7 @@ class Seat:
         "kinds",
         "number",
         "partition",
+        "schemas",
         "waiting",
     )
 
@@ -132,7 +133,7 @@ class Seat:
         self.busy: dict[str, Mailbox] = {}
         self.waiting: dict[int, Waiting] = {}
         self._book = book
-        self._schemas: dict[str, int] = {}
+        self.schemas: dict[Kind, int] = {}
         self._young: dict[str, Stored] = {}
         self._held: dict[str, Stored] = {}
 
@@ -148,9 +149,9 @@ class Seat:
 
     def schema(self, kind: Kind) -> int:
         """Return the number under which states of this kind are stored here; a new one is written first."""
-        number = self._schemas.get(kind.settings.name)
+        number = self.schemas.get(kind)
         if number is None:
-            number = self._schemas[kind.settings.name] = self._find(kind)
+            number = self.schemas[kind] = self._find(kind)
         return number
 
     def load(self, address: str, kind: Kind) -> Stored | None:
@@ -169,7 +170,7 @@ class Seat:
                 state = self._book.state(address, position)
                 found = (address, state.schema, state.used_s, state.state)
             self._young[address] = found
-        if found[1] != self.schema(kind):
+        if found[1] != (self.schemas.get(kind) or self.schema(kind)):
             found = self._revived(found, kind)
             self._young[address] = found
         return found

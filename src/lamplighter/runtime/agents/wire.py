@@ -127,12 +127,12 @@ class Stream(asyncio.BufferedProtocol):
                 break
             self._took(self, bytes(memoryview(self._buffer)[begin + LENGTH.size : begin + wanted]))
             begin += wanted
-        if begin:
-            rest = self._filled - begin
-            self._buffer[:rest] = self._buffer[begin : self._filled]
-            self._filled = rest
-        if max(wanted, self._filled + 1) > len(self._buffer):
-            self._buffer.extend(bytes(max(wanted, self._filled + 1) - len(self._buffer)))
+        self._filled -= begin
+        size = max(wanted, self._filled + 1, BUFFER_BYTES)
+        if size > len(self._buffer):  # another one: the transport still holds this one
+            self._buffer = self._buffer[begin : begin + self._filled] + bytes(size - self._filled)
+        elif begin:
+            self._buffer[: self._filled] = self._buffer[begin : begin + self._filled]
 
     def write(self, value: Any) -> None:
         """Send a value, if the connection is still there."""
