@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,8 @@ def run(options: Options) -> Figures:
         turns.measure(options, options.asked.agents, options.asked.folder)
     if options.wants("peers"):
         places = {"cache": options.asked.cache, "scratch": options.asked.folder}
-        peers.compare(options, None, peers.PEERS.values(), **places)
+        ours = partial(turns.message_cpu_us, options, options.asked.folder)
+        peers.compare(options, ours, peers.PEERS.values(), **places)
     return options.figures
 
 

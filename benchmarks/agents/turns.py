@@ -115,6 +115,15 @@ def measure(options: Options, agents: int | None, folder: Path | None) -> None:
         figures.put(f"half_load_ack_p99_s_{hosts}_hosts", paced["p99_s"], at_most(P99_S))
 
 
+def message_cpu_us(options: Options, folder: Path | None) -> float:
+    """Return the processor time of one host for a durable message between agents, the client's apart."""
+    messages = QUICK if options.quick else AGENTS // 5
+    with swarm(1, QUICK, folder) as running:
+        running.order("load")
+        flood = running.order("flood", messages=messages, seed=options.seed, zipf=False)
+    return flood["hosts_cpu_s"] / messages / 2 * 1e6
+
+
 def _process(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "benchmarks.agents.swarm", *arguments],

@@ -19,7 +19,7 @@ from typing import Any
 
 from lamplighter.runtime.agents.agent import Agent, Message
 from lamplighter.runtime.agents.endings import told
-from lamplighter.runtime.agents.errors import OverloadedError, TurnError
+from lamplighter.runtime.agents.errors import AskTimeoutError, OverloadedError, TurnError
 from lamplighter.runtime.agents.errors import told as raised
 from lamplighter.runtime.agents.host import Host
 from lamplighter.runtime.agents.kinds import ENCODE, Kind, kind_of, registry
@@ -28,6 +28,7 @@ from lamplighter.runtime.agents.post import ERROR, VALUE, Status, failure
 from lamplighter.runtime.agents.release import Release, Start
 from lamplighter.runtime.agents.seats import partition_of
 from lamplighter.runtime.agents.store import Sealed, Store
+from lamplighter.runtime.agents.store.records import Dead
 from lamplighter.testing.disk import PowerLossError, VirtualDisk
 
 STEPS_MAX = 1_000_000
@@ -240,7 +241,7 @@ class World:
         """Ask an agent, let time pass as far as needed, and return its answer.
 
         Raises:
-            LampError: as which the turn failed; `TurnError` if there is no answer within `timeout_s`.
+            LampError: as which the turn failed; `AskTimeoutError` without an answer within `timeout_s`.
         """
         self._token += 1
         token = self._token
@@ -250,7 +251,7 @@ class World:
         while token not in self._answers:
             wake = self._next_wake()
             if wake is None or wake > until:
-                raise TurnError(f"{address} did not answer within {timeout_s:g} s")
+                raise AskTimeoutError(f"{address} did not answer within {timeout_s:g} s")
             self.now = max(self.now, wake)
             self.settle()
         status, payload = self._answers.pop(token)
@@ -265,6 +266,23 @@ class World:
         machine = self.machine_of(partition)
         state = machine.store.state(machine.store.partitions[partition], address)
         return None if state is None else kind.decode(state.state)
+
+    @staticmethod
+    def encoded(message: Message) -> bytes:
+        """Return a message as it travels."""
+        return ENCODE(message)
+
+    def dead_letters(self) -> list[tuple[str, str]]:
+        """Return address and reason of each dead letter."""
+        letters = [dead for _, dead in self._dead()]
+        return [(letter.address, letter.reason) for letter in letters]
+
+    def replay(self, address: str) -> None:
+        """Send an agent's dead letters again and let everything come to rest."""
+        for partition, letter in self._dead():
+            if letter.address == address:
+                self.machine_of(partition).host.bury(partition, letter.number, again=True)
+        self.settle()
 
     def advance(self, seconds: float) -> None:
         """Let time pass; whatever falls due on the way happens at its time."""
@@ -343,6 +361,10 @@ class World:
         machine = self.machine_of(partition_of(address, self.partitions))
         machine.host.submit(address, ENCODE(message), token)
 
+    def _dead(self) -> list[tuple[int, Dead]]:
+        desks = [self.machine_of(n).store.partitions[n].desk for n in range(self.partitions)]
+        return [(n, dead) for n, desk in enumerate(desks) for dead in desk.dead.values()]
+
     def _next_wake(self) -> float | None:
         wakes = [wake for machine in self.machines if (wake := machine.host.next_wake()) is not None]
         return min([*wakes, *(at for at, _ in self._soon.values())], default=None)
@@ -400,8 +422,9 @@ class World:
         status: Status = VALUE
         try:
             payload = ENCODE(self._caller(start))
-        except OverloadedError:
-            self.calls.append(start)
+        except OverloadedError as error:
+            again = partial(self.calls.append, start)
+            self._soon[start.key, 0] = (self.now + error.retry_after_s, again)
             return
         except Exception as error:  # noqa: BLE001 - the function is the user's code
             status, payload = ERROR, ENCODE(("call-failed", told(error)[1]))

@@ -26,6 +26,7 @@ _OPTIONS: dict[str, tuple[type, ...]] = {
     "backoff_s": (int, float),
     "mailbox": (int,),
     "state_bytes_max": (int,),
+    "expires_s": (int, float),
 }
 
 
@@ -50,6 +51,7 @@ class Agent(msgspec.Struct, array_like=True, eq=False):
         backoff_s: wait before the second try, twice as long before each further one (0.1)
         mailbox: messages that may wait for one agent (1,000)
         state_bytes_max: size of one encoded state (1 MiB)
+        expires_s: an agent without a turn for so long is forgotten (0: never)
     """
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -83,6 +85,7 @@ class Settings(msgspec.Struct, frozen=True):
     backoff_s: float = 0.1
     mailbox: int = 1000
     state_bytes_max: int = 1 << 20
+    expires_s: float = 0.0
 
 
 def settings(cls: type[Agent]) -> Settings:
@@ -100,7 +103,7 @@ def settings(cls: type[Agent]) -> Settings:
             raise _wrong(cls, f"Config has no option {option!r}", f"it has {', '.join(_OPTIONS)}")
         if not isinstance(value, _OPTIONS[option]) or isinstance(value, bool):
             raise _wrong(cls, f"Config.{option} is {value!r}", f"give a {_OPTIONS[option][-1].__name__}")
-        if isinstance(value, int | float) and value < (0 if option == "backoff_s" else 1):
+        if isinstance(value, int | float) and value < (0 if option.endswith("_s") else 1):
             raise _wrong(cls, f"Config.{option} is {value!r}", "give a larger number")
     if "name" not in vars(vars(cls).get("Config", object)):
         asked["name"] = _WORD.sub("-", cls.__name__).lower().strip("_")

@@ -21,6 +21,7 @@ from lamplighter.runtime.agents.host import Host
 from lamplighter.runtime.agents.kinds import Kind
 from lamplighter.runtime.agents.release import Release
 from lamplighter.runtime.agents.store import Chore, Disk, Sealed, Store
+from lamplighter.runtime.agents.store.records import State
 
 TURNS_AT_ONCE = 500
 """Turns between two looks at the sockets: a few milliseconds."""
@@ -46,6 +47,13 @@ class Place:
     def own(self, host: int) -> range:
         """The partitions of a host."""
         return range(host, self.partitions, self.hosts)
+
+
+def _expired(kinds: dict[str, Kind], clock: Clock, state: State) -> bool:
+    """Whether an agent has had no turn for as long as its kind allows."""
+    kind = kinds.get(state.address.partition("/")[0])
+    expires_s = kind.settings.expires_s if kind is not None else 0.0
+    return bool(expires_s) and clock() - state.used_s > expires_s
 
 
 class Driver:
@@ -76,7 +84,9 @@ class Driver:
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(2, "lamplighter-journal")
         total, holder = place.partitions, f"process {os.getpid()}"
-        self.store = Store.open(disk, host=place.number, partitions=total, holder=holder)
+        self.store = Store.open(
+            disk, host=place.number, partitions=total, holder=holder, expired=partial(_expired, kinds, clock)
+        )
         mine = [self.store.partitions[partition] for partition in place.own(place.number)]
         self.host = Host(kinds, self.store.journal, mine, total=total, now=clock())
         self.calls = Calls(self.host, self.wake)

@@ -68,7 +68,7 @@ class Endings:
             )
         if turn.sends is not None:
             self.send(seat, turn.sends)
-        if before is None or before[3] != packed:
+        if before is None or before[3] != packed or kind.settings.expires_s:
             seat.dirty[turn.address] = (turn.address, seat.schema(kind), int(self._context.now), packed)
         if turn.effects is not None:
             self._take_place(seat, turn, turn.effects)

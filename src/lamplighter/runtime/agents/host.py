@@ -259,7 +259,7 @@ class Host:
                 kind = kinds.get(address.partition("/")[0]) or kind_of(kinds, address)
                 before = seat.dirty.get(address, _ABSENT)
                 if before is _ABSENT:
-                    before = seat.load(address, kind)
+                    before = seat.load(address, kind, now)
                 agent = kind.decode(before[3]) if before is not None else kind.cls()
                 try:
                     message = kind.message(payload)
@@ -288,7 +288,7 @@ class Host:
                             endings.send(seat, sends)
                         else:
                             queue.append((there, *sends[0], None))
-                    if before is None or before[3] != packed:
+                    if before is None or before[3] != packed or kind.settings.expires_s:
                         seat.dirty[address] = (
                             address,
                             seat.schemas.get(kind) or seat.schema(kind),

@@ -154,8 +154,10 @@ class Seat:
             number = self.schemas[kind] = self._find(kind)
         return number
 
-    def load(self, address: str, kind: Kind) -> Stored | None:
+    def load(self, address: str, kind: Kind, now: float) -> Stored | None:
         """Return an agent's last state, which the open frame has not touched, in its kind's present form.
+
+        None for an agent that there is not, or that has expired by `now`.
 
         Raises:
             StateUnreadableError: it fits neither the class nor its upgrade.
@@ -170,6 +172,8 @@ class Seat:
                 state = self._book.state(address, position)
                 found = (address, state.schema, state.used_s, state.state)
             self._young[address] = found
+        if kind.settings.expires_s and now - found[2] > kind.settings.expires_s:
+            return None
         if found[1] != (self.schemas.get(kind) or self.schema(kind)):
             found = self._revived(found, kind)
             self._young[address] = found

@@ -262,7 +262,7 @@ class Suspensions:
     def _again(self, item: Item, number: int, since: float) -> Waiting:
         seat, address, payload, _ = item
         kind = kind_of(self._context.kinds, address)
-        before = seat.load(address, kind)
+        before = seat.load(address, kind, self._context.now)
         agent = kind.decode(before[3]) if before is not None else kind.cls()
         message = kind.read(payload)
         turn = Turn(address, since, seat)
