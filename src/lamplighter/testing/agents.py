@@ -294,6 +294,12 @@ class World:
         self.now = until
         self.settle()
 
+    def become(self, agents: Iterable[type[Agent]]) -> None:
+        """Go on with other classes, as after an upgrade: every host crashes and starts with them."""
+        self.kinds = registry(agents)
+        for number in range(self.machines_count):
+            self.crash(number)
+
     def crash(self, number: int) -> None:
         """Let a host lose its power and start again; what was under way to and from it is lost."""
         for (sender, receiver), wire in self._wires.items():
