@@ -13,6 +13,8 @@ BANNED_CALLS_ALLOWED_IN = ("adapters", "faces", "app", "targets/local")
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
 FUNCTION_LINES_MAX = 70
 FILE_LINES_MAX = 600
+HOT_LOOPS = {"runtime/agents/host.py run": 80}
+"""Written out, since a call costs as much as a step of them; nothing else may be as long."""
 
 
 def modules(*folders: str) -> Iterator[Path]:
@@ -62,18 +64,20 @@ def test_no_module_is_a_junk_drawer() -> None:
 
 
 def test_functions_and_files_stay_readable() -> None:
-    """No function is longer than 70 lines, no file longer than 600."""
+    """No function is longer than 70 lines (but for named hot loops), no file longer than 600."""
     long_files = [
         str(path.relative_to(SOURCE))
         for path in modules()
         if len(path.read_text().splitlines()) > FILE_LINES_MAX
     ]
-    long_functions = [
-        f"{path.relative_to(SOURCE)}:{node.lineno} {node.name}"
+    functions = [
+        (f"{path.relative_to(SOURCE)} {node.name}", (node.end_lineno or 0) - node.lineno + 1)
         for path in modules()
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (node.end_lineno or 0) - node.lineno + 1 > FUNCTION_LINES_MAX
+    ]
+    long_functions = [
+        name for name, lines in functions if lines > HOT_LOOPS.get(name, FUNCTION_LINES_MAX)
     ]
     assert ([], []) == (long_files, long_functions)
 
