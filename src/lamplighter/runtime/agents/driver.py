@@ -25,7 +25,7 @@ from lamplighter.runtime.agents.store.records import State
 
 TURNS_AT_ONCE = 500
 """Turns between two looks at the sockets: a few milliseconds."""
-COMMIT_GAP_S = 0.002
+COMMIT_GAP_S = 0.004
 """Frames follow each other no faster, so that turns share a sync, which costs as much as twenty of them."""
 Clock = Callable[[], float]
 
