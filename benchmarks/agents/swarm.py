@@ -8,7 +8,6 @@ prints one JSON answer a line: {"do": "load", ...}, {"do": "flood", ...} or {"do
 """
 
 import asyncio
-import gc
 import json
 import random
 import sys
@@ -70,7 +69,6 @@ class Reader(Agent):
 async def host(number: int, folder: str, sockets: list[Path]) -> None:
     """Be a host until the input ends."""
     async with Runtime(folder, [Reader], sockets=sockets, number=number) as runtime:
-        gc.freeze(); sys.setswitchinterval(0.0005)
         print("ready", flush=True)
         ended = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
         await asyncio.wait([ended, runtime.ended], return_when=asyncio.FIRST_COMPLETED)

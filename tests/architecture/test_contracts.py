@@ -76,9 +76,7 @@ def test_functions_and_files_stay_readable() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
-    long_functions = [
-        name for name, lines in functions if lines > HOT_LOOPS.get(name, FUNCTION_LINES_MAX)
-    ]
+    long_functions = [name for name, lines in functions if lines > HOT_LOOPS.get(name, FUNCTION_LINES_MAX)]
     assert ([], []) == (long_files, long_functions)
 
 
