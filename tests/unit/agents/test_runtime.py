@@ -13,7 +13,7 @@ from tests.unit.agents.crew import FAILED, Answer, Ask, Critic, Draft, Fail, Rea
 
 from lamplighter.model.errors import OwnedError
 from lamplighter.runtime import AgentClient, Runtime, Turn
-from lamplighter.runtime.agents.errors import HandlerFailedError
+from lamplighter.runtime.agents.errors import HandlerFailedError, TurnStuckError
 
 HOST = """
 import asyncio, sys
@@ -74,6 +74,26 @@ async def test_an_error_of_a_handler_reaches_the_caller(tmp_path: Path) -> None:
     async with Runtime(tmp_path, [Worldly, Critic]) as runtime:
         with pytest.raises(HandlerFailedError, match="ValueError: not yet"):
             await runtime.ask("worldly/1", Fail(99), timeout_s=10)
+
+
+class Stubborn(Reader):
+    """Never gives way when it is asked to study."""
+
+    async def on_study(self, turn: Turn, study: Study) -> Answer:
+        """Turn round and round."""
+        del turn, study
+        while True:
+            self.seen += 1
+
+
+@looped
+async def test_a_handler_that_never_gives_way_is_interrupted(tmp_path: Path) -> None:
+    """Its message is a dead letter at once, and the host goes on."""
+    async with Runtime(tmp_path, [Stubborn, Critic], turn_timeout_s=0.2) as runtime:
+        with pytest.raises(TurnStuckError):
+            await runtime.ask("stubborn/1", Study("a"))
+        assert Answer("?") == await runtime.ask("stubborn/1", Ask("?"))
+        assert (1, 1) == (runtime.host.counts.stuck, runtime.host.counts.dead)
 
 
 @looped

@@ -22,11 +22,14 @@ from lamplighter.runtime.agents.kinds import Kind
 from lamplighter.runtime.agents.release import Release
 from lamplighter.runtime.agents.store import Chore, Disk, Sealed, Store
 from lamplighter.runtime.agents.store.records import State
+from lamplighter.runtime.agents.watch import Watch
 
 TURNS_AT_ONCE = 500
 """Turns between two looks at the sockets: a few milliseconds."""
 COMMIT_GAP_S = 0.004
 """Frames follow each other no faster, so that turns share a sync, which costs as much as twenty of them."""
+TURN_TIMEOUT_S = 10.0
+"""How long a handler may run without giving way."""
 Clock = Callable[[], float]
 
 
@@ -64,6 +67,7 @@ class Driver:
         kinds: what may be an agent.
         place: which of the hosts this is.
         clock: wall time in seconds.
+        turn_timeout_s: how long a handler may run without giving way.
         released: takes what a frame lets go besides calls; called in the loop.
 
     Raises:
@@ -78,6 +82,7 @@ class Driver:
         *,
         clock: Clock,
         released: Callable[[Release], None],
+        turn_timeout_s: float = TURN_TIMEOUT_S,
     ) -> None:
         self._clock = clock
         self._released = released
@@ -90,6 +95,7 @@ class Driver:
         mine = [self.store.partitions[partition] for partition in place.own(place.number)]
         self.host = Host(kinds, self.store.journal, mine, total=total, now=clock())
         self.calls = Calls(self.host, self.wake)
+        self._watch = Watch(self.host.context, turn_timeout_s)
         self.host.context.adopt = self.calls.adopt
         self.ended: asyncio.Future[None] = self._loop.create_future()
         """Done when the host has ended; with the error if the disk has failed."""
@@ -122,6 +128,7 @@ class Driver:
         while not self.ended.done() and (self.store.journal.syncing or not self._clean()):
             self.wake()
             await asyncio.sleep(COMMIT_GAP_S)
+        self._watch.close()
         self.host.close()
         if self._timer is not None:
             self._timer.cancel()

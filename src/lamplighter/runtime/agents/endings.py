@@ -17,6 +17,7 @@ from lamplighter.runtime.agents.errors import (
     ReplayMismatchError,
     StateTooLargeError,
     StateUnreadableError,
+    TurnStuckError,
     UnknownKindError,
     UnknownMessageError,
 )
@@ -36,6 +37,7 @@ _HOPELESS = (
     UnknownMessageError,
     StateTooLargeError,
     StateUnreadableError,
+    TurnStuckError,
 )
 
 

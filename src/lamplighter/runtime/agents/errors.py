@@ -7,6 +7,7 @@
     ├── OverloadedError        a mailbox or a host is full; try again after `retry_after_s`
     └── TurnError              a turn ended without its effects
         ├── HandlerFailedError     the handler raised
+        ├── TurnStuckError         the handler did not give way in time
         ├── StateTooLargeError     the state outgrew its limit
         ├── StateUnreadableError   the stored state fits neither the class nor its upgrade
         ├── CallFailedError        a journaled call raised, or its result cannot be kept
@@ -17,6 +18,8 @@
 An error that crosses from one agent to another (or to a client) travels as its code and message, and is
 raised there as the same class.
 """
+
+from typing import Any
 
 from lamplighter.model.errors import LampError, UserError
 
@@ -61,6 +64,15 @@ class HandlerFailedError(TurnError):
     """The handler raised; the message names the exception. It was tried as often as its kind allows."""
 
     code = "handler-failed"
+
+
+class TurnStuckError(TurnError):
+    """The handler kept its host from everything else for too long; it was interrupted, for good."""
+
+    code = "turn-stuck"
+
+    def __init__(self, message: str = "the handler did not give way within its time", **more: Any) -> None:
+        super().__init__(message, **more)
 
 
 class StateTooLargeError(TurnError):
@@ -111,6 +123,7 @@ _BY_CODE: dict[str, type[LampError]] = {
         TurnError,
         HandlerFailedError,
         StateTooLargeError,
+        TurnStuckError,
         StateUnreadableError,
         CallFailedError,
         AskTimeoutError,

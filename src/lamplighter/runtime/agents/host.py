@@ -255,6 +255,7 @@ class Host:
                 endings.park(item)
                 continue
             budget -= 1
+            context.current = item
             try:
                 kind = kinds.get(address.partition("/")[0]) or kind_of(kinds, address)
                 before = seat.dirty.get(address, _ABSENT)
@@ -303,6 +304,7 @@ class Host:
                 endings.settle(seat, slip, VALUE, answer)
             if held:
                 endings.free(seat, address)
+        context.current = None
         context.counts.turns += turns
         return budget
 

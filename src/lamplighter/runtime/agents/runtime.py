@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from lamplighter.model.errors import LampError
 from lamplighter.runtime.agents.agent import Agent, Message
-from lamplighter.runtime.agents.driver import Clock, Driver, Place
+from lamplighter.runtime.agents.driver import TURN_TIMEOUT_S, Driver, Place
 from lamplighter.runtime.agents.errors import AskTimeoutError, told
 from lamplighter.runtime.agents.host import Host
 from lamplighter.runtime.agents.kinds import ENCODE, Kind, kind_of, registry
@@ -31,7 +31,7 @@ class Runtime:
         partitions: how many parts the agents are dealt into; the same as ever for a folder.
         sockets: unix sockets of all hosts, if clients or other hosts are to reach this one.
         number: which of them is this one's.
-        clock: wall time in seconds.
+        turn_timeout_s: how long a handler may run without giving way; then it is interrupted, for good.
 
     Raises (on entering):
         OwnedError: another process has the folder.
@@ -47,20 +47,25 @@ class Runtime:
         partitions: int = 64,
         sockets: Sequence[Path] = (),
         number: int = 0,
-        clock: Clock = time.time,
+        turn_timeout_s: float = TURN_TIMEOUT_S,
     ) -> None:
         self.kinds: dict[str, Kind] = registry(agents)
         self._folder = Path(folder)
         self._place = Place(number, max(1, len(sockets)), partitions)
         self._server = Server(self._place, list(sockets)) if sockets else None
-        self._clock = clock
+        self._turn_timeout_s = turn_timeout_s
         self._driver: Driver | None = None
         self._token = 0
         self._asked: dict[int, asyncio.Future[tuple[Status, bytes]]] = {}
 
     async def __aenter__(self) -> Self:
         self._driver = Driver(
-            Folder(self._folder), self.kinds, self._place, clock=self._clock, released=self._released
+            Folder(self._folder),
+            self.kinds,
+            self._place,
+            clock=time.time,
+            released=self._released,
+            turn_timeout_s=self._turn_timeout_s,
         )
         if self._server is not None:
             await self._server.start(self._driver)

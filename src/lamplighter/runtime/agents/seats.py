@@ -269,6 +269,7 @@ class Counts:
     dead: int = 0
     suspended: int = 0
     refused: int = 0
+    stuck: int = 0
 
 
 def _no_loop(waiting: Waiting, awaited: Any) -> None:
@@ -287,6 +288,7 @@ class Context:
         ready: suspended turns that have all they waited for.
         newly: items that wait and are not in the journal's mail yet.
         release: what leaves with the open frame.
+        current: the message whose handler runs right now, for whoever watches over its time.
         adopt: takes over a handler that awaits something of the event loop.
     """
 
@@ -297,5 +299,6 @@ class Context:
     ready: deque["Waiting"] = field(default_factory=deque)
     newly: list[Item] = field(default_factory=list)
     release: Release = field(default_factory=Release)
+    current: Item | None = None
     counts: Counts = field(default_factory=Counts)
     adopt: Callable[["Waiting", Any], None] = field(default=_no_loop)

@@ -69,6 +69,7 @@ class Suspensions:
         if waiting.resume is not None:
             waiting.resume(value, error)
             return
+        self._context.current = waiting.item
         try:
             asked = waiting.coroutine.throw(error) if error is not None else waiting.coroutine.send(value)
         except StopIteration as stop:
