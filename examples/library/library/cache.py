@@ -26,7 +26,7 @@ from library.settings import code_digest
 __all__ = ["digest", "load_or_build"]
 
 _LOG = logging.getLogger("library")
-_LOCK_WAIT_S = 5.0  # several times what a build takes; after that a copy builds for itself
+_LOCK_WAIT_S = 30.0  # several times what a build takes; after that a copy builds for itself
 _KEPT = 4  # files: this release's, the one before, and as many again for another interpreter
 
 

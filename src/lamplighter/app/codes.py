@@ -17,6 +17,31 @@ def _titled(text: str) -> tuple[str, str]:
 
 
 ERRORS = {
+    "agent-definition": "The class is no proper agent. The message names the class, the place and the mend.",
+    "ask-cycle": "The agents would wait for each other for ever. The message shows the circle.",
+    "ask-timeout": "An agent did not answer before the deadline. What was asked may or may not have happened.",
+    "backup-of-another": "The folder holds a backup of another host of agents. Name an empty one, or this host's.",
+    "before-backup": "The backup does not reach back to that moment. Restore to a later one, or from an earlier"
+    " backup.",
+    "call-failed": "A call that an agent made to the outside raised; the message names the exception.",
+    "disk-failed": "The disk refused a host of agents, which has ended. What was acknowledged is there when it starts"
+    " again.",
+    "folder-unusable": "A host of agents can neither use nor make its folder. Name one that may be written to.",
+    "format-too-new": "A later version wrote this folder of agents. Use that version, or a later one.",
+    "handler-failed": "An agent's handler raised, as often as its kind allows. Its message is a dead letter.",
+    "journal-damaged": "What a host of agents has on disk was altered or is missing. Restore it from a backup.",
+    "not-running": "The runtime of the agents is not entered, or has ended. Use it in `async with`.",
+    "overloaded": "A mailbox or a host of agents is full, and nothing was accepted. Try again in a moment.",
+    "record-too-large": "A message or a state is larger than a host's journal takes.",
+    "replay-mismatch": "An agent's code asks for something else than its journal holds. The message is a dead letter;"
+    " replay it once it may run from the start.",
+    "restore-unfit": "There is no backup in the folder, or the folder to restore to is not empty.",
+    "state-too-large": "An agent's state is larger than `Config.state_bytes_max`; its turn was undone.",
+    "state-unreadable": "A stored state fits neither the class nor what its `upgrade` makes of it.",
+    "turn-failed": "An agent's turn ended without its effects: nothing was changed and nothing was sent.",
+    "turn-stuck": "An agent's handler did not give way, and was interrupted. Its message is a dead letter.",
+    "unknown-agent-kind": "No agent class of this kind is registered. The message lists those that are.",
+    "unknown-message": "The agent has no handler for this message, or its bytes do not decode.",
     "bad-option": "An option of the command has a value that it cannot have. The message says which it may"
     " have.",
     "nothing-to-simulate": "The spec has no service, and only services are simulated.",
@@ -99,6 +124,7 @@ ERRORS = {
     "store-newer": "A newer version of Lamplighter wrote this store. Use that version.",
     "store-unreadable": "A store cannot be opened.",
     "supervisor-not-started": "The supervisor did not start. Its log stands in the state folder, under logs.",
+    "taken-down": "Somebody has taken the system down while this command waited for it. Nothing of it runs.",
     "target-not-yet": "This kind of site is not built yet. The spec stays as it is; choose a local site.",
     "tree-changing": "Files keep changing while they are copied into a release.",
     "tree-too-large": "The files of a release add up to more than a release should hold. Data and weights do"

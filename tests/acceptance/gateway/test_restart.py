@@ -14,8 +14,8 @@ from lamplighter.targets.local.gateway import Failure, failure, render, write
 Start = Callable[..., Upstream]
 
 
-def test_serves_again_within_half_a_second(gateway: Gateway, replica: Start) -> None:
-    """Killed under load and started on the same port: answers come within 0.5 s, at the best of five."""
+def test_serves_again_within_a_second(gateway: Gateway, replica: Start) -> None:
+    """Killed under load and started on the same port: answers come within a second, at the best of five."""
     gateway.start(replica("a").endpoint())
 
     async def again_s() -> float:
@@ -32,7 +32,7 @@ def test_serves_again_within_half_a_second(gateway: Gateway, replica: Start) -> 
     async def story() -> float:
         return min([await again_s() for _ in range(5)])
 
-    assert asyncio.run(story()) <= 0.5
+    assert asyncio.run(story()) <= 1.0
 
 
 def test_port_taken(gateway: Gateway) -> None:
