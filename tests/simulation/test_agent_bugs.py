@@ -1,5 +1,6 @@
 """Bugs planted into the agents' runtime, each told by the stories' checker: it sees what it judges."""
 
+import gc
 import inspect
 import sys
 import textwrap
@@ -16,6 +17,10 @@ from lamplighter.runtime.agents.waits import Waits
 from lamplighter.testing.agent_stories import Story
 from lamplighter.testing.agents import Machine
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::RuntimeWarning"
+)
+"""A bug may lose a coroutine that was never begun."""
 SEEDS_MAX = 500
 BUGS: dict[str, tuple[type, str, str, str]] = {
     "waiting-mail-unwritten": (Host, "seal", "self._mail(item)", "pass"),
@@ -56,11 +61,17 @@ BUGS: dict[str, tuple[type, str, str, str]] = {
 }
 
 
+SOURCES = {
+    (owner, method): textwrap.dedent(inspect.getsource(getattr(owner, method)))
+    for owner, method, *_ in BUGS.values()
+}
+
+
 def plant(monkeypatch: pytest.MonkeyPatch, name: str, *, control: bool = False) -> None:
     """Put a bug in the place of the line it replaces; as a control, that line itself."""
     owner, method, line, instead = BUGS[name]
     instead = line if control else instead
-    source = textwrap.dedent(inspect.getsource(getattr(owner, method)))
+    source = SOURCES[owner, method]
     assert line in source, f"{name} follows a line that is no longer there"
     planted: dict[str, Any] = {}
     exec(source.replace(line, instead), vars(sys.modules[owner.__module__]), planted)  # noqa: S102 - our own source
@@ -74,6 +85,8 @@ def first_told(most: int) -> int:
             Story(seed).run()
         except Exception:  # noqa: BLE001 - a bug may show in any way
             return seed
+        finally:
+            gc.collect()
     return 0
 
 
@@ -97,7 +110,7 @@ def _story(seeds: range) -> None:
 
 
 def test_what_is_told_of_a_planted_bug_is_a_broken_promise(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message says which agent has what of whom."""
+    """What is told names the agent, or the message, that was not treated as promised."""
     plant(monkeypatch, "ended-unwritten")
-    with pytest.raises((AssertionError, LampError), match="clerk/"):
+    with pytest.raises((AssertionError, LampError), match=r"clerk/|message \d"):
         _story(range(1, SEEDS_MAX))

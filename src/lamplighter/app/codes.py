@@ -17,8 +17,7 @@ def _titled(text: str) -> tuple[str, str]:
 
 
 ERRORS = {
-    "agent-definition": "The class is no proper agent. The message names the class, the place and the"
-    " mend.",
+    "agent-definition": "The class is no proper agent. The message names the class, the place and the mend.",
     "ask-cycle": "The agents would wait for each other for ever. The message shows the circle.",
     "ask-timeout": "An agent did not answer before the deadline. What was asked may or may not have"
     " happened.",
@@ -32,13 +31,11 @@ ERRORS = {
     "folder-unusable": "A host of agents can neither use nor make its folder. Name one that may be"
     " written to.",
     "format-too-new": "A later version wrote this folder of agents. Use that version, or a later one.",
-    "handler-failed": "An agent's handler raised, as often as its kind allows. Its message is a dead"
-    " letter.",
+    "handler-failed": "An agent's handler raised, as often as its kind allows. Its message is a dead letter.",
     "journal-damaged": "What a host of agents has on disk was altered or is missing. Restore it from a"
     " backup.",
     "not-running": "The runtime of the agents is not entered, or has ended. Use it in `async with`.",
-    "overloaded": "A mailbox or a host of agents is full, and nothing was accepted. Try again in a"
-    " moment.",
+    "overloaded": "A mailbox or a host of agents is full, and nothing was accepted. Try again in a moment.",
     "record-too-large": "A message or a state is larger than a host's journal takes.",
     "replay-mismatch": "An agent's code asks for something else than its journal holds. The message is a"
     " dead letter; replay it once it may run from the start.",
@@ -46,8 +43,7 @@ ERRORS = {
     "state-too-large": "An agent's state is larger than `Config.state_bytes_max`; its turn was undone.",
     "state-unreadable": "A stored state fits neither the class nor what its `upgrade` makes of it.",
     "turn-failed": "An agent's turn ended without its effects: nothing was changed and nothing was sent.",
-    "turn-stuck": "An agent's handler did not give way, and was interrupted. Its message is a dead"
-    " letter.",
+    "turn-stuck": "An agent's handler did not give way, and was interrupted. Its message is a dead letter.",
     "unknown-agent-kind": "No agent class of this kind is registered. The message lists those that are.",
     "unknown-message": "The agent has no handler for this message, or its bytes do not decode.",
     "bad-option": "An option of the command has a value that it cannot have. The message says which it"
@@ -94,8 +90,7 @@ ERRORS = {
     "no-answer": "The maintainer accepted the connection and gave no answer in time. `lamp status` works"
     " without it.",
     "no-folder": "A folder that the spec names does not exist. Folders are relative to the spec's own.",
-    "no-free-port": "No port is free for a replica on 127.0.0.1. Something on this machine holds very"
-    " many.",
+    "no-free-port": "No port is free for a replica on 127.0.0.1. Something on this machine holds very many.",
     "no-lock-file": "The file named by python.requirements is not among the release's files. Files that"
     " git ignores, or .lampignore names, are not part of a release.",
     "no-maintainer": "No maintainer runs for this system, so nothing is repaired. `lamp up` starts one;"
@@ -124,8 +119,7 @@ ERRORS = {
     "rollout-failed": "A new release was given up, or does not stay up; one that was stable before goes"
     " on. `lamp logs` shows what the new one wrote; `lamp explain` shows the evidence.",
     "secret-missing": "A secret's value is not where the spec says. Set it and run the command again.",
-    "source-changed": "The files or the configuration have changed since the plan was made. Make a new"
-    " one.",
+    "source-changed": "The files or the configuration have changed since the plan was made. Make a new one.",
     "spec-changed": "The spec has changed since the plan was made. Make a new plan.",
     "spec-invalid": "The spec has faults; each is shown with its place and a mend.",
     "state-not-writable": "The state folder cannot be written. LAMP_STATE_DIR names another.",
@@ -133,10 +127,8 @@ ERRORS = {
     "store-damaged": "A store cannot be read as what it should be. Nothing was changed.",
     "store-newer": "A newer version of Lamplighter wrote this store. Use that version.",
     "store-unreadable": "A store cannot be opened.",
-    "supervisor-not-started": "The supervisor did not start. Its log stands in the state folder, under"
-    " logs.",
-    "taken-down": "Somebody has taken the system down while this command waited for it. Nothing of it"
-    " runs.",
+    "supervisor-not-started": "The supervisor did not start. Its log stands in the state folder, under logs.",
+    "taken-down": "Somebody has taken the system down while this command waited for it. Nothing of it runs.",
     "target-not-yet": "This kind of site is not built yet. The spec stays as it is; choose a local site.",
     "tree-changing": "Files keep changing while they are copied into a release.",
     "tree-too-large": "The files of a release add up to more than a release should hold. Data and weights"

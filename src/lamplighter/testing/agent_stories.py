@@ -151,13 +151,16 @@ class Story:
         Raises:
             AssertionError: something that was promised does not hold.
         """
-        for _ in range(self.chance.randint(30, 150)):
-            self._event()
-        for machine in self.world.machines:
-            machine.disk.forgive()
-        for _ in range(3):
-            self.world.advance(REST_S)
-        judge(self)
+        try:
+            for _ in range(self.chance.randint(30, 150)):
+                self._event()
+            for machine in self.world.machines:
+                machine.disk.forgive()
+            for _ in range(3):
+                self.world.advance(REST_S)
+            judge(self)
+        finally:
+            self.world.close()
 
     def _event(self) -> None:
         world, chance = self.world, self.chance

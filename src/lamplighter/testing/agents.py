@@ -316,6 +316,11 @@ class World:
             machine.host.returned(client.name)
             client.resend(own)
 
+    def close(self) -> None:
+        """End every handler that waits."""
+        for machine in self.machines:
+            machine.host.close()
+
     def cut(self, one: int, other: int) -> None:
         """Cut the links between two hosts: what is under way is lost; they connect again and go back."""
         for way in ((one, other), (other, one)):
