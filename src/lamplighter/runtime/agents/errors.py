@@ -5,6 +5,7 @@
     ├── UnknownKindError       no agent class of this name is known here
     ├── UnknownMessageError    the agent has no handler for this message, or its bytes do not decode
     ├── OverloadedError        a mailbox or a host is full; try again after `retry_after_s`
+    ├── UnreachedError         nobody holds the agent's shard now: it moves, or its host has ended
     └── TurnError              a turn ended without its effects
         ├── HandlerFailedError     the handler raised
         ├── TurnStuckError         the handler did not give way in time
@@ -47,6 +48,18 @@ class OverloadedError(LampError):
 
     code = "overloaded"
     exit_code = 5
+    retry = "later"
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.retry_after_s = retry_after_s
+
+
+class UnreachedError(LampError):
+    """Nobody holds the agent's shard now. Whether the message was accepted is not known."""
+
+    code = "agents-unreached"
+    exit_code = 7
     retry = "later"
 
     def __init__(self, message: str, *, retry_after_s: float) -> None:

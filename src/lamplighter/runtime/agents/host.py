@@ -30,7 +30,16 @@ from lamplighter.runtime.agents.seats import (
     partition_of,
 )
 from lamplighter.runtime.agents.store import Partition
-from lamplighter.runtime.agents.store.records import Acked, Buried, Fired, Heard, Mail, Received, Timer
+from lamplighter.runtime.agents.store.records import (
+    Acked,
+    Buried,
+    Fired,
+    Forgot,
+    Heard,
+    Mail,
+    Received,
+    Timer,
+)
 from lamplighter.runtime.agents.suspensions import Suspensions
 from lamplighter.runtime.agents.turn import Asked, Turn
 from lamplighter.runtime.agents.waits import Waits
@@ -128,12 +137,7 @@ class Host:
         seat = self._context.seats[partition_of(address, len(self._context.seats))]
         if seat is None:
             raise UnknownKindError(f"{address} is in a partition of another host")
-        if len(self._context.queue) >= INLET_MAX:
-            raise OverloadedError(
-                "this host has as many messages waiting as it may", retry_after_s=BUSY_RETRY_S
-            )
-        if address in seat.busy:
-            self._endings.refuse_if_full(seat, address)
+        self._refuse_if_full(seat, address)
         slip = Slip(ToSender("", token)) if token else None
         self._context.queue.append((seat, address, payload, slip))
 
@@ -156,6 +160,36 @@ class Host:
             return
         self._inlet.append((seat, sender, first, addresses, payloads, answers))
         self._inlet_size += len(addresses)
+
+    def once(self, address: str, sender: str, payload: bytes, *, answers: bool) -> None:
+        """Accept the only message of a session, or tell of it again what is known.
+
+        Its acceptance is told in `Release.accepted` under sequence 1, its answer in `Release.answers`.
+
+        Raises:
+            UnknownKindError: there is no such kind, or its partition is elsewhere.
+            OverloadedError: the host, or the agent's mailbox, is full.
+        """
+        kind_of(self._context.kinds, address)
+        seat = self._context.seats[partition_of(address, len(self._context.seats))]
+        if seat is None:
+            raise UnknownKindError(f"{address} is in a partition of another host")
+        if not (seat.heard.get(sender) or seat.partition.desk.marks.get(sender)):
+            self._refuse_if_full(seat, address)
+            seat.heard[sender] = 1
+            slip = Slip(ToSender(sender, 1)) if answers else None
+            self._context.queue.append((seat, address, payload, slip))
+            return
+        self._context.release.accepted[sender, seat.number] = 1
+        if (answer := seat.partition.desk.answers.get(sender, {}).get(1)) is not None:
+            status, packed = post.kept(answer)
+            self._context.release.answers.append((sender, seat.number, 1, status, packed))
+
+    def forget(self, partition: int, sender: str) -> None:
+        """Forget a session: nobody will send under it again."""
+        seat = self._context.seats[partition]
+        if seat is not None and sender in seat.partition.desk.marks:
+            seat.write(Forgot(sender))
 
     def arrive(self, partition: int, sender: int, first: int, parcels: Sequence[bytes]) -> None:
         """Take in what another partition sends, with contiguous sequence numbers from `first` on."""
@@ -331,6 +365,14 @@ class Host:
     def close(self) -> None:
         """End every handler that waits; what the journal knows of them is enough to go on elsewhere."""
         self._suspensions.close()
+
+    def _refuse_if_full(self, seat: Seat, address: str) -> None:
+        if len(self._context.queue) >= INLET_MAX:
+            raise OverloadedError(
+                "this host has as many messages waiting as it may", retry_after_s=BUSY_RETRY_S
+            )
+        if address in seat.busy:
+            self._endings.refuse_if_full(seat, address)
 
     def _resend(self, seat: Seat, to: int) -> None:
         sender = seat.number + to - to % len(self._context.seats)

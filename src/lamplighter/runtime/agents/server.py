@@ -14,9 +14,11 @@ import msgspec
 
 from lamplighter.runtime.agents import wire
 from lamplighter.runtime.agents.driver import Driver, Place
+from lamplighter.runtime.agents.host import Host
 from lamplighter.runtime.agents.links import Again, Link, Run, Taken, runs
 from lamplighter.runtime.agents.release import Release
-from lamplighter.runtime.agents.wire import Have, Hello, Links, Offers, Stream, Told
+from lamplighter.runtime.agents.singles import Callers
+from lamplighter.runtime.agents.wire import Forget, Have, Hello, Links, Offers, Singles, Stream, ToHost, Told
 
 AGAIN_S = 0.1
 """How long a sender waits before it goes back to what there was no room for."""
@@ -42,6 +44,7 @@ class Server:
         self._streams: set[Stream] = set()
         self._sessions: dict[str, Stream] = {}
         self._hosts: dict[int, Stream] = {}
+        self._singles = Callers()
         self._tasks: list[asyncio.Task[None]] = []
         self._again: dict[tuple[int, int], asyncio.TimerHandle] = {}
         self._paused = False
@@ -88,6 +91,7 @@ class Server:
             if sender:
                 _told(told, sender).answers.append((by, sequence, status, payload))
         self._write(told, links)
+        self._singles.released(release)
 
     def _write(self, told: dict[str, Told], links: dict[int, list[Link]]) -> None:
         for sender, message in told.items():
@@ -117,6 +121,12 @@ class Server:
         except msgspec.DecodeError:
             stream.close()
             return
+        self._heed(host, stream, message)
+        self._driver.wake()
+        if host.full:
+            self._pause()
+
+    def _heed(self, host: Host, stream: Stream, message: ToHost) -> None:
         match message:
             case Offers():
                 for offer in message.offers:
@@ -132,12 +142,14 @@ class Server:
                 self._linked(message.links)
             case Hello():
                 self._greet(stream, message.sender)
+            case Singles():
+                self._singles.take(host, stream, message.singles)
+            case Forget():
+                for partition, sender in message.sessions:
+                    host.forget(partition % self._place.partitions, sender)
             case Have():
                 for partition, sequence in message.upto:
                     host.received(partition % self._place.partitions, stream.sender, sequence)
-        self._driver.wake()
-        if host.full:
-            self._pause()
 
     def _greet(self, stream: Stream, sender: str) -> None:
         stream.sender = f"s/{sender}"

@@ -1,6 +1,7 @@
 """How clients and hosts talk over a stream: length-prefixed batches of msgpack, many messages to a batch.
 
 client ─▶ Hello, Offers, Have ─▶ host        host ─▶ Told ─▶ client        host ◀─ Links ─▶ host
+caller ─▶ Singles, Forget     ─▶ host        host ─▶ Told ─▶ caller
 """
 
 import asyncio
@@ -53,6 +54,34 @@ class Links(msgspec.Struct, array_like=True, tag=3, gc=False):
     links: list[Link]
 
 
+class Single(msgspec.Struct, array_like=True, gc=False):
+    """A message whose sender keeps no session: it is its session's only one.
+
+    Args:
+        number: names what is told of it on this connection.
+        sender: the session; whoever sends under it again means the same message, and gets the same answer.
+        answers: whether its answer is kept for whoever asks.
+    """
+
+    number: int
+    sender: str
+    address: str
+    payload: bytes
+    answers: bool
+
+
+class Singles(msgspec.Struct, array_like=True, tag=8, gc=False):
+    """A batch of such messages."""
+
+    singles: list[Single]
+
+
+class Forget(msgspec.Struct, array_like=True, tag=9, gc=False):
+    """Nobody will send under these sessions again: (partition, sender)."""
+
+    sessions: list[tuple[int, str]]
+
+
 class Told(msgspec.Struct, array_like=True, gc=False):
     """What a host tells a client, all of it durable.
 
@@ -60,14 +89,16 @@ class Told(msgspec.Struct, array_like=True, gc=False):
         accepted: (partition, sequence) up to which messages are accepted.
         again: (partition, sequence) from which they are to be sent again, after a while.
         answers: (partition, sequence, status, payload).
+        singles: (number, status, payload); pending means accepted for good.
     """
 
     accepted: list[tuple[int, int]]
     again: list[tuple[int, int]]
     answers: list[tuple[int, int, int, bytes]]
+    singles: list[tuple[int, int, bytes]] = []
 
 
-ToHost = Hello | Offers | Have | Links
+ToHost = Hello | Offers | Have | Links | Singles | Forget
 _encode = msgspec.msgpack.Encoder().encode
 to_host = msgspec.msgpack.Decoder(ToHost).decode
 to_client = msgspec.msgpack.Decoder(Told).decode

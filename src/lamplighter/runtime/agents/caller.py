@@ -1,0 +1,223 @@
+"""A caller of agents that keeps no session: each message stands for itself, none waits behind another.
+
+What an ingress is built on: a message that names a key takes place once however often, and through
+whichever process, it is sent; one without gets a key that nobody else has, so that it survives a host that
+ends or a shard that moves just as well.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from hashlib import blake2b
+from pathlib import Path
+from secrets import token_hex
+from typing import Self
+
+from lamplighter.model.errors import LampError
+from lamplighter.runtime.agents import wire
+from lamplighter.runtime.agents.errors import AskTimeoutError, OverloadedError, UnreachedError, told
+from lamplighter.runtime.agents.post import ERROR, PENDING, failure
+from lamplighter.runtime.agents.seats import partition_of
+from lamplighter.runtime.agents.turn import ASK_TIMEOUT_S
+from lamplighter.runtime.agents.wire import Forget, Single, Singles, Stream
+
+CONNECT_S = 0.05
+"""Between two tries to reach a shard."""
+PATIENCE_S = 10.0
+"""How long a message waits for a shard that nobody holds: it moves, or its host has ended."""
+BATCH_BYTES = 4 << 20
+RETRY_AFTER_S = 1.0
+
+
+@dataclass(slots=True, eq=False)
+class Sent:
+    """A message on its way, and who waits for its answer, or only for its acceptance."""
+
+    single: Single
+    partition: int
+    whole: bool
+    done: asyncio.Future[bytes]
+
+
+class Caller:
+    """Sends single messages to the shards of a pool.
+
+    Args:
+        sockets: the shards' unix sockets, in the order of their numbers.
+        partitions: as the shards'.
+        patience_s: how long a message waits for a shard that cannot be reached.
+    """
+
+    def __init__(
+        self, sockets: Sequence[Path], *, partitions: int = 64, patience_s: float = PATIENCE_S
+    ) -> None:
+        self._sockets = sockets
+        self._partitions = partitions
+        self._patience_s = patience_s
+        self._streams: dict[int, Stream] = {}
+        self._open: list[dict[int, Sent]] = [{} for _ in sockets]
+        self._fresh: list[list[Single]] = [[] for _ in sockets]
+        self._over: list[list[tuple[int, str]]] = [[] for _ in sockets]
+        self._number = 0
+        self._scheduled = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        for shard in range(len(self._sockets)):
+            self._tasks.append(asyncio.get_running_loop().create_task(self._keep(shard)))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for stream in list(self._streams.values()):
+            stream.close()
+
+    async def ask(
+        self, address: str, payload: bytes, *, key: str = "", wait_s: float = ASK_TIMEOUT_S
+    ) -> bytes:
+        """Send an encoded message and return its handler's encoded answer, once that is durable.
+
+        Args:
+            address: of the agent.
+            payload: the message.
+            key: whoever sends to this agent under it again gets the same answer, and no second turn.
+            wait_s: how long to wait for the answer.
+
+        Raises:
+            OverloadedError: nothing was accepted; try again after `retry_after_s`.
+            AskTimeoutError: no answer in time; the turn may still take place.
+            UnreachedError: nobody holds the agent's shard; whether the message was accepted is not known.
+            LampError: the turn failed; as the error that it was.
+        """
+        return await self._call(address, payload, key, wait_s, answer=True)
+
+    async def send(
+        self, address: str, payload: bytes, *, key: str = "", wait_s: float = ASK_TIMEOUT_S
+    ) -> None:
+        """Send an encoded message; returns when it is accepted for good. Arguments and errors as `ask`."""
+        await self._call(address, payload, key, wait_s, answer=False)
+
+    async def _call(self, address: str, payload: bytes, key: str, wait_s: float, *, answer: bool) -> bytes:
+        shard, sent = self._put(address, payload, key, answer=answer)
+        try:
+            return await self._patient(shard, sent, wait_s)
+        except TimeoutError:
+            if shard in self._streams:
+                raise AskTimeoutError(f"{address} did not answer within {wait_s:g} s") from None
+            raise UnreachedError(
+                f"nobody holds the shard of {address}", retry_after_s=RETRY_AFTER_S
+            ) from None
+        finally:
+            del self._open[shard][sent.single.number]
+            if not key and sent.done.done() and not sent.done.cancelled():
+                self._over[shard].append((sent.partition, sent.single.sender))
+                self._wake()
+
+    def _put(self, address: str, payload: bytes, key: str, *, answer: bool) -> tuple[int, Sent]:
+        partition = partition_of(address, self._partitions)
+        shard = partition % len(self._sockets)
+        self._number += 1
+        single = Single(self._number, session(address, key), address, payload, answer or bool(key))
+        sent = Sent(single, partition, answer, asyncio.get_running_loop().create_future())
+        self._open[shard][single.number] = sent
+        self._fresh[shard].append(single)
+        self._wake()
+        return shard, sent
+
+    async def _patient(self, shard: int, sent: Sent, wait_s: float) -> bytes:
+        """Wait for an answer; for one whose shard cannot be reached, no longer than patience lasts."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + wait_s
+        while not sent.done.done():
+            left = min(self._patience_s, end - loop.time())
+            if left <= 0:
+                raise TimeoutError
+            reached = shard in self._streams
+            await asyncio.wait([sent.done], timeout=left)
+            if not reached and shard not in self._streams and not sent.done.done():
+                raise TimeoutError
+        return sent.done.result()
+
+    def _wake(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Send what was put since the last time, a few batches to a shard."""
+        self._scheduled = False
+        for shard, stream in self._streams.items():
+            fresh, self._fresh[shard] = self._fresh[shard], []
+            for batch in _batches(fresh):
+                stream.write(Singles(batch))
+            if self._over[shard]:
+                stream.write(Forget(self._over[shard]))
+                self._over[shard] = []
+
+    def _took(self, shard: int, _: Stream, packed: bytes) -> None:
+        for number, status, payload in wire.to_client(packed).singles:
+            sent = self._open[shard].get(number)
+            if sent is None or sent.done.done():
+                continue
+            if status == ERROR and (sent.whole or failure(payload)[0] in REFUSALS):
+                sent.done.set_exception(_told(*failure(payload)))
+            elif status != PENDING or not sent.whole:
+                sent.done.set_result(payload)
+
+    async def _keep(self, shard: int) -> None:
+        """Stay connected to a shard; after each connect, send again all that waits for it."""
+        loop = asyncio.get_running_loop()
+        while True:
+            gone = asyncio.Event()
+            with contextlib.suppress(OSError):
+                _, stream = await loop.create_unix_connection(
+                    partial(Stream, partial(self._took, shard), partial(_set, gone)),
+                    str(self._sockets[shard]),
+                )
+                self._streams[shard] = stream
+                self._fresh[shard] = [sent.single for sent in self._open[shard].values()]
+                self._flush()
+                try:
+                    await gone.wait()
+                finally:
+                    del self._streams[shard]
+                    stream.close()
+            await asyncio.sleep(CONNECT_S)
+
+
+REFUSALS = frozenset({OverloadedError.code, "unknown-agent-kind"})
+"""What is told instead of acceptance."""
+
+
+def session(address: str, key: str) -> str:
+    """Return the session of a key at an agent, which does not tell the key; without a key, a new one."""
+    if not key:
+        return f"r/{token_hex(12)}"
+    return "k/" + blake2b(f"{address}\n{key}".encode(), digest_size=16).hexdigest()
+
+
+def _set(event: asyncio.Event, _: Stream) -> None:
+    event.set()
+
+
+def _batches(singles: list[Single]) -> list[list[Single]]:
+    """Put messages together, no more at a time than a frame takes."""
+    batches: list[list[Single]] = []
+    size = BATCH_BYTES
+    for single in singles:
+        if size >= BATCH_BYTES:
+            batches.append([])
+            size = 0
+        batches[-1].append(single)
+        size += len(single.payload)
+    return batches
+
+
+def _told(code: str, message: str) -> LampError:
+    if code == OverloadedError.code:
+        return OverloadedError(message, retry_after_s=RETRY_AFTER_S)
+    return told(code, message)
