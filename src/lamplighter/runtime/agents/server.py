@@ -116,6 +116,9 @@ class Server:
 
     def _took(self, stream: Stream, packed: bytes) -> None:
         host = self._driver.host
+        if self._driver.ended.done():  # accepted while it closed: its sender shall look for the next holder
+            stream.close()
+            return
         try:
             message = wire.to_host(packed)
         except msgspec.DecodeError:
