@@ -74,6 +74,10 @@ class Fan(Message):
     n: int
 
 
+class Poll(Message):
+    """Asks a critic who answers and a reader who fails."""
+
+
 class Answer(Message):
     """What a reader answers."""
 
@@ -157,6 +161,11 @@ class Reader(Agent):
         asked = [turn.ask(f"critic/{n}", Draft(n)) for n in range(fan.n)]
         found: list[int] = await turn.every(*asked)
         return found
+
+    async def on_poll(self, turn: Turn, _: Poll) -> list[str]:
+        """Ask both, and take what comes."""
+        asked = (turn.ask("critic/1", Draft(4)), turn.ask("reader/none", Fail(99)))
+        return [str(each) for each in await turn.every(*asked, failures=True)]
 
 
 class Critic(Agent):

@@ -12,6 +12,7 @@ from tests.unit.agents.crew import (
     Fan,
     Grow,
     Leave,
+    Poll,
     Reader,
     Remind,
     Study,
@@ -116,6 +117,12 @@ def test_an_agent_that_leaves_begins_anew(world: World) -> None:
 def test_several_questions_are_asked_at_once(world: World) -> None:
     """`every` returns the answers in the order of the questions."""
     assert [0, 1, 2, 3] == world.ask("reader/1", Fan(4))
+
+
+def test_one_that_fails_need_not_spoil_the_others() -> None:
+    """With `failures`, `every` gives an error in its place beside the answers."""
+    answer, error = World([Reader, Critic], machines=2).ask("reader/1", Poll())
+    assert ("4", True) == (answer, "not yet" in error)
 
 
 def test_questions_in_a_circle_are_refused_at_once(world: World) -> None:

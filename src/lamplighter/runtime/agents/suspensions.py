@@ -306,18 +306,30 @@ def _gathered(waiting: Waiting) -> Any:
     Raises:
         LampError: it failed, or what came does not decode.
     """
-    if waiting.awaited is None:
+    awaited = waiting.awaited
+    if awaited is None:
         return None
-    values = []
-    for part in _parts(waiting.awaited):
-        outcome = post.outcome(waiting.results[part.number].result)
-        if outcome.status == ERROR:
-            raise raised(*post.failure(outcome.payload))
+    if not isinstance(awaited, Every):
+        return _result(waiting, awaited)
+    if not awaited.failures:
+        return [_result(waiting, part) for part in awaited.parts]
+    values: list[Any] = []
+    for part in awaited.parts:
         try:
-            values.append(part.decode(outcome.payload))
-        except msgspec.DecodeError as error:
-            raise TurnError(f"the answer is not what was expected: {error}") from error
-    return values if isinstance(waiting.awaited, Every) else values[0]
+            values.append(_result(waiting, part))
+        except LampError as error:
+            values.append(error)
+    return values
+
+
+def _result(waiting: Waiting, part: Asked) -> Any:
+    outcome = post.outcome(waiting.results[part.number].result)
+    if outcome.status == ERROR:
+        raise raised(*post.failure(outcome.payload))
+    try:
+        return part.decode(outcome.payload)
+    except msgspec.DecodeError as error:
+        raise TurnError(f"the answer is not what was expected: {error}") from error
 
 
 def _all_recalled(waiting: Waiting) -> None:

@@ -85,11 +85,12 @@ class Sleep(Asked):
 class Every(Asked):
     """Several of them at once."""
 
-    __slots__ = ("parts",)
+    __slots__ = ("failures", "parts")
 
-    def __init__(self, parts: Sequence[Asked]) -> None:
+    def __init__(self, parts: Sequence[Asked], *, failures: bool = False) -> None:
         super().__init__(0, b"")
         self.parts = parts
+        self.failures = failures
 
 
 class Grounds(Protocol):
@@ -199,13 +200,17 @@ class Turn:
         """Await the passing of time; other messages to this agent wait meanwhile."""
         return Sleep(self._next(), seconds)
 
-    def every(self, *asked: Asked) -> Every:
+    def every(self, *asked: Asked, failures: bool = False) -> Every:
         """Await several calls, asks or sleeps at once; the results come in their order.
+
+        Args:
+            asked: what is waited for.
+            failures: one that fails gives its error in its place, and nothing is raised.
 
         Raises (when awaited):
             LampError: the first of them (in their order) that failed, once all are done.
         """
-        return Every(asked)
+        return Every(asked, failures=failures)
 
     def _more(self) -> Effects:
         if self.effects is None:
