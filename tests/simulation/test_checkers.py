@@ -11,7 +11,7 @@ from lamplighter.model.history import Closed, History, WorkloadHistory
 from lamplighter.model.intents import Answer, Up
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.system import Guards, Health
-from lamplighter.targets.simulated import App, Demand, World
+from lamplighter.targets.simulated import App, Demand, Trouble, World
 from lamplighter.targets.simulated.journal import Applied, Standing, Truth
 from lamplighter.testing.builders import crashed, facts, service, starting, system, up
 from lamplighter.testing.checkers import (
@@ -218,6 +218,21 @@ def test_waiting_that_a_guard_makes_is_not_held_against_a_workload() -> None:
     assert {"act"} == {each[0] for each in found if each[1:]}
 
 
+@pytest.mark.parametrize(("kind", "violations"), [("needs-a-person", 0), ("repair-waits", 1)])
+def test_waiting_that_a_person_was_asked_to_end_is_not_held_against_a_workload(
+    kind: str, violations: int
+) -> None:
+    """Repairs that did not last are bounded; one that only waits for its turn has to come soon."""
+    checker, order = WaitersServed(), Witness(World())
+    history = History(system=system(search=1), workloads={"search": WorkloadHistory(stable="r1")})
+    found: list[str] = []
+    for now in range(0, 100, 5):
+        seen = replace(facts(at=float(now), search=[crashed]), loads={"search": Load(queued=9)})
+        result = Result(findings=(Finding(kind=kind, subject="search-1", message=""),))
+        found += checker.hear(Inputs(now=float(now), facts=seen), result, history, order)
+    assert violations == len(found)
+
+
 @pytest.mark.parametrize(("start_timeout_s", "violations"), [(20.0, 1), (60.0, 0)])
 def test_waiting_is_as_long_as_a_start_may_take(start_timeout_s: float, violations: int) -> None:
     """One start that comes to nothing is given up after its time, and only then made good."""
@@ -228,6 +243,21 @@ def test_waiting_is_as_long_as_a_start_may_take(start_timeout_s: float, violatio
     for now in range(0, 70, 5):
         seen = replace(facts(at=float(now), search=[starting]), loads={"search": Load(queued=9)})
         found += checker.hear(Inputs(now=float(now), facts=seen), Result(), history, order)
+    assert violations == len(found)
+
+
+@pytest.mark.parametrize(("befallen_s", "violations"), [(0.0, 1), (60.0, 0)])
+def test_waiting_counts_from_when_a_start_can_serve(befallen_s: float, violations: int) -> None:
+    """While whatever is started never passes its checks nobody can help those who wait."""
+    world = World(apps={"search": BUSY})
+    checker, witness = WaitersServed(), Witness(world)
+    world.befalling.befall(Trouble(kind="never-ready", at=0.0, for_s=befallen_s, subject="search"))
+    history = History(system=system(search=1), workloads={"search": WorkloadHistory(stable="r1")})
+    found: list[str] = []
+    for now in range(0, 100, 5):
+        world.advance(float(now))
+        seen = replace(facts(at=float(now), search=[starting]), loads={"search": Load(queued=9)})
+        found += checker.hear(Inputs(now=float(now), facts=seen), Result(), history, witness)
     assert violations == len(found)
 
 

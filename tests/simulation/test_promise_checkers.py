@@ -30,7 +30,7 @@ from lamplighter.model.history import Closed, History, Pending
 from lamplighter.model.intents import Answer, Down, Intent, Rollback, Up
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.system import Freeze, Guards, RolloutPolicy, System
-from lamplighter.targets.simulated import Faults, SourceFaults, World
+from lamplighter.targets.simulated import App, Faults, SourceFaults, World
 from lamplighter.targets.simulated.journal import Applied, Closing, Draining
 from lamplighter.testing.builders import (
     Shape,
@@ -351,4 +351,25 @@ def test_release_that_was_promised_runs_at_rest(runs: str, violations: int) -> N
     world.start("search-1", "search", runs, "a-0")
     world.shift("search", {runs: 1.0})
     world.advance(30.0)
+    assert violations == len(unrest(world, witness, Story()))
+
+
+@pytest.mark.parametrize(("start_s", "surge", "violations"), [(1.0, 1, 1), (58.0, 1, 0), (1.0, 0, 0)])
+def test_release_that_started_too_late_or_has_no_room_was_given_up_for_a_reason(
+    start_s: float, surge: int, violations: int
+) -> None:
+    """One that passes only after all the time that its spec gives it has fared badly, although it serves."""
+    world = World(apps={"search": App(start_s=start_s)})
+    one = service("search", rollout=RolloutPolicy(surge=surge))
+    witness, wanted = Witness(world), system(search=one)
+    order: Intent = Up(id="up", system=wanted, releases={"search": "r2"})
+    inputs = Inputs(now=0.0, facts=facts(), intents=(order,))
+    witness.heard(inputs, Result(answers=(Answer(intent="up", accepted=True),)), History(), recorded=True)
+    world.configure(wanted)
+    world.start("search-1", "search", "r1", "a-0")
+    world.start("search-2", "search", "r2", "a-0")
+    world.advance(60.0)
+    world.drain("search-2", 1.0, "a-1")
+    world.shift("search", {"r1": 1.0})
+    world.advance(90.0)
     assert violations == len(unrest(world, witness, Story()))

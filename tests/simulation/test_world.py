@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from msgspec.structs import replace
 
 from lamplighter.controllers.scaling import HOLD_S_MAX
@@ -256,10 +257,12 @@ def test_storm_of_repeated_requests_keeps_itself_up() -> None:
     assert (False, True) == (before, world.traffic.storming("search", world.now))
 
 
-def test_bad_first_release_is_left_to_people() -> None:
-    """One that nothing served before is beyond help; where something did, it must be gone back to."""
+@pytest.mark.parametrize(("frail_s", "left"), [(0.0, set()), (20.0, {"search"})])
+def test_bad_first_release_is_left_to_people(frail_s: float, left: set[str]) -> None:
+    """One that nothing served before is beyond help; what did and lasts must be gone back to."""
     world = World(apps={"search": CALM})
-    witness, story = Witness(world), Story(ailing={"r9": Ailment(never_ready=True)})
+    ailing = {"r9": Ailment(never_ready=True), "r1": Ailment(crash_after_s=frail_s)}
+    witness, story = Witness(world), Story(ailing=ailing)
     order = Up(id="up", system=system(search=2), releases={"search": "r9"})
     answer = Answer(intent="up", accepted=True)
     witness.heard(
@@ -271,7 +274,7 @@ def test_bad_first_release_is_left_to_people() -> None:
     assert {"search"} == beyond_help(witness, story)
     world.start("search-1", "search", "r1", "a-1")
     world.advance(5.0)
-    assert frozenset() == beyond_help(witness, story)
+    assert left == beyond_help(witness, story)
 
 
 def test_calm_ends_bursts_for_good() -> None:

@@ -5,11 +5,14 @@ from lamplighter.controllers.survey import Survey, trusted
 from lamplighter.engine.conditions import holds
 from lamplighter.engine.settle import starting
 from lamplighter.engine.verify import kind
-from lamplighter.model.actions import Action, Replace, Scale, Shift
+from lamplighter.model.actions import Action, Idle, Replace, Scale, Shift
 from lamplighter.model.decisions import Decision, Refusal
 from lamplighter.model.facts import Facts
 from lamplighter.model.history import History
 from lamplighter.model.value import Instant
+
+ROUNDING = 1e-3
+"""Shares are written down with a few digits."""
 
 
 def revalidate(decision: Decision, facts: Facts, history: History, now: Instant) -> Refusal | None:
@@ -22,6 +25,8 @@ def revalidate(decision: Decision, facts: Facts, history: History, now: Instant)
        serve only since it was decided.
     5. With what it starts more would live than `max` and `surge` allow: somebody else has started some
        meanwhile, or they are fewer now.
+    6. It would stop a larger share of what carries the traffic than goes without a yes, and than was judged
+       when it was decided: what is handed over late finds fewer than there were.
 
     Args:
         decision: what is about to be applied.
@@ -38,7 +43,12 @@ def revalidate(decision: Decision, facts: Facts, history: History, now: Instant)
             code = "precondition-unknown" if answer is None else "precondition-false"
             return Refusal(code=code, detail=f"{kind(need)}: {need}")
     action = decision.chosen.action
-    return _spared(decision, survey) or _room(action, history, survey) or _carried(action, history, survey)
+    return (
+        _spared(decision, survey)
+        or _room(action, history, survey)
+        or _carried(action, history, survey)
+        or _unasked(decision, history, survey)
+    )
 
 
 def _spared(decision: Decision, survey: Survey) -> Refusal | None:
@@ -81,6 +91,28 @@ def _carried(action: Action, history: History, survey: Survey) -> Refusal | None
     if service is None or after >= min(before, service.replicas.min):
         return None
     return Refusal(code="precondition-false", detail=f"{after} of {name} would serve instead of {before}")
+
+
+def _unasked(decision: Decision, history: History, survey: Survey) -> Refusal | None:
+    """Refuse to stop so much that a person would have to be asked, where nobody was asked about so much.
+
+    What is known not to serve is not at risk; nor is a workload that nobody asks for, which goes to zero.
+    """
+    chosen, action = decision.chosen, decision.chosen.action
+    contract = chosen.contract
+    if not isinstance(action, Scale) or not contract.destructive or history.system is None:
+        return None
+    if chosen.ordered_by or any(isinstance(each, Idle) for each in contract.needs):
+        return None
+    if not takes_traffic(survey, action.workload, action.release):
+        return None
+    known = (survey.replicas.get(each) for each in action.stops)
+    hit = sum(each is not None and each.live and each.ready is not False for each in known)
+    radius = hit / max(1, survey.carrying(action.workload))
+    if radius <= max(contract.blast_radius, history.system.guards.approve_above) + ROUNDING:
+        return None
+    detail = f"{radius:.0%} of {action.workload} would be stopped, {contract.blast_radius:.0%} was judged"
+    return Refusal(code="precondition-false", detail=detail)
 
 
 def _serving(replicas: set[str], survey: Survey) -> bool:

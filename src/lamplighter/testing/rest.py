@@ -47,14 +47,16 @@ def unrest(world: World, witness: Witness, story: Story) -> list[str]:
 def beyond_help(witness: Witness, story: Story) -> frozenset[str]:
     """Return the workloads of which a bad release was ordered with none to go back to.
 
-    That is one that nothing else of has served since it was last down: it is a first release, and only
-    another order can help it. It goes on being repaired, and is no sign of unrest.
+    That is one that nothing else of has served since it was last down, but for what ends again and again:
+    it is a first release, and only another order can help it. It goes on being repaired, and is no sign of
+    unrest.
     """
     ordered = {name: orders[-1][1] for name, orders in witness.releases.items() if orders}
+    frail = {each for each, ailment in story.ailing.items() if ailment.crash_after_s}
     return frozenset(
         name
         for name, release in ordered.items()
-        if _hopeless(story, release) and not witness.better(name, release)
+        if _hopeless(story, release) and not witness.better(name, release, *frail)
     )
 
 
@@ -83,14 +85,15 @@ def _unrest(world: World, story: Story, service: Service, mine: list[Standing]) 
 def _broken_promise(world: World, witness: Witness, name: str, releases: set[str]) -> Iterator[str]:
     """Tell whether a workload runs another release than the one that was promised last, for no reason.
 
-    Reasons are that one of its replicas has fared badly since, or seemed to; or that the target would not.
+    Reasons are that one of its replicas has fared badly since, or seemed to; that the target would not; or
+    that there is no room for two, where the last one that serves would have to end first: a finding says so.
     """
     at, release = witness.promised.get(name, (0.0, ""))
     service = witness.service(name)
     if not release or not releases or releases == {release} or service is None:
         return
-    if service.replicas.max + service.rollout.surge <= service.replicas.min:
-        return  # no room for another release: a finding says so
+    if service.replicas.max + service.rollout.surge <= max(1, service.replicas.min):
+        return
     fared = max(witness.blemished.get((name, release), -1.0), witness.refused.get(name, -1.0))
     seemed = any(each in MISLEADING and ends >= at for each, (_, ends) in world.befalling.near.items())
     if fared < at and not seemed:

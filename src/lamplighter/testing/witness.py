@@ -7,7 +7,7 @@ opinion of the engine: neither at what it remembers nor at why it wants somethin
 from bisect import bisect_right
 
 from lamplighter.model.decisions import Decision
-from lamplighter.model.facts import PROCESSES, Facts, Phase
+from lamplighter.model.facts import FACT_AGE_MAX_S, PROCESSES, Facts, Phase
 from lamplighter.model.history import History
 from lamplighter.model.intents import Approve, Down, Intent, Rollback, Up
 from lamplighter.model.passes import Inputs, Result
@@ -49,6 +49,7 @@ class Witness:
 
     `decided` says when an action was decided last, whether that could be recorded or not; `recorded` since
     when a record holds it: one of a full disk is written down later, with what is under way then.
+    `blemished`: when one of a release last fared badly: it ceased to pass, ended unasked, or came too late.
     `unwritten` are replicas that were started while no record could be kept of it; `undoing` the actions
     that undo another.
     """
@@ -137,9 +138,9 @@ class Witness:
         """Return whether a person has changed what is wanted of a workload, or its release, lately."""
         return self.world.now - self._changed_at.get(workload, -1e9) <= within_s
 
-    def better(self, workload: str, release: str) -> bool:
-        """Return whether another release of a workload has served since it was last ordered down."""
-        return bool(self._served.get(workload, set()) - {release})
+    def better(self, workload: str, *releases: str) -> bool:
+        """Return whether any other release of a workload has served since it was last ordered down."""
+        return bool(self._served.get(workload, set()).difference(releases))
 
     def drain_s(self, workload: str) -> float:
         """Return the shortest drain that any spec so far has promised a workload's requests."""
@@ -173,8 +174,18 @@ class Witness:
             return
         if isinstance(event, Passing) and event.passing:
             self._served.setdefault(body.workload, set()).add(body.release)
+            if self._late(body.workload, event.at - body.started_at):
+                self.blemished[body.workload, body.release] = event.at
         elif isinstance(event, Passing) or event.drained_s is None or not body.passed_once:
             self.blemished[body.workload, body.release] = event.at
+
+    def _late(self, workload: str, after_s: float) -> bool:
+        """Return whether a replica that passes so long after its start may have been given up by then.
+
+        It has used up the time that its spec gives it, as the oldest facts that still count would show it.
+        """
+        service = self.service(workload)
+        return service is not None and after_s + FACT_AGE_MAX_S >= service.health.start_timeout_s
 
     def _hindered(self, event: Refused) -> None:
         decision = self.decisions.get(event.action_id)

@@ -225,6 +225,32 @@ def test_last_ready_ones_are_not_stopped_while_others_are_to_stay(
     assert ("precondition-false" if refused else "") == (refusal.code if refusal else "")
 
 
+@pytest.mark.parametrize(
+    ("web", "judged_share", "by", "refused"),
+    [
+        ((up, up, up, up, up), 0.2, "", False),
+        ((up, up, up, up), 0.2, "", True),
+        ((up, up, up, up), 0.25, "", False),
+        ((up, up, up, up), 0.2, "ann", False),
+        ((hung, up, up, up), 0.2, "", False),
+    ],
+)
+def test_what_is_handed_over_late_stops_no_more_than_was_judged(
+    web: tuple[Shape, ...], judged_share: float, by: str, *, refused: bool
+) -> None:
+    """One of five went without a yes; one of four, once another has gone, does not, unless it was ordered."""
+    scale = Scale(workload="web", release="r1", replicas=3, stops=("web-1",))
+    plain = made(scale, ordered_by=by)
+    contract = replace(plain.chosen.contract, needs=(), blast_radius=judged_share, destructive=True)
+    decision = replace(plain, chosen=replace(plain.chosen, contract=contract))
+    history = under_way(decision)
+    assert history.system is not None
+    guards = replace(history.system.guards, approve_above=0.2)
+    history = replace(history, system=replace(history.system, guards=guards))
+    refusal = revalidate(decision, facts(web=web), history, NOW)
+    assert ("precondition-false" if refused else "") == (refusal.code if refusal else "")
+
+
 @pytest.mark.parametrize(("before", "undone"), [({"r1": 1.0}, True), ({"r2": 1.0}, False), ({}, False)])
 def test_shares_are_undone_where_those_who_had_them_can_serve(
     before: dict[str, float], *, undone: bool

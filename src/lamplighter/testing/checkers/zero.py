@@ -19,6 +19,8 @@ WAKING_S_MAX = 60.0
 AGAIN_S_MAX = 30.0
 """The same where a first start has used up all the time that the spec gives it, and is replaced."""
 GAP_S_MAX = 10.0
+FUTILE = ("never-ready", "slow-start", "crash-loop")
+"""While one of these befalls a workload nothing that is started of it need ever serve."""
 ANSWERED = frozenset({"action-held", "approval-asked"})
 """Findings that say why nothing is done."""
 HELD = frozenset({"held", "asked"})
@@ -45,7 +47,11 @@ class ZeroOnlyWhenIdle:
 
 
 class WaitersServed:
-    """Requests that wait at zero get a replica, once everything is heard and no guard holds it back."""
+    """Requests that wait at zero get a replica, once everything is heard and no guard holds it back.
+
+    Their time runs only from when what is started can serve: until then, however soon, it is for nothing.
+    Nor does it run while repairs of a replica are used up, and a person has been asked to look after it.
+    """
 
     def __init__(self) -> None:
         self._waiting_s: dict[str, float] = {}
@@ -55,7 +61,7 @@ class WaitersServed:
         """Look at nothing: it only hears."""
         return iter(())
 
-    def hear(self, inputs: Inputs, result: Result, after: History, _witness: Witness) -> Iterator[str]:
+    def hear(self, inputs: Inputs, result: Result, after: History, witness: Witness) -> Iterator[str]:
         """Hear for how long requests have waited for a workload of which nothing serves."""
         gap_s, self._last = min(inputs.now - self._last, GAP_S_MAX), inputs.now
         if after.stopping is not None or after.stopped or not inputs.recordable:
@@ -65,18 +71,21 @@ class WaitersServed:
             return
         held = {each.subject.partition("/")[0] for each in result.findings if each.kind in ANSWERED}
         held |= {workload_of(each.chosen.action) for each in result.decisions if each.state in HELD}
+        held |= {each.subject.rpartition("-")[0] for each in result.findings if each.kind == "needs-a-person"}
         if "gateway" in held:
             return  # it is to be told of the spec in force first, before anything else
         for name, service in after.system.services.items() if after.system else ():
             most_s = max(WAKING_S_MAX, service.health.start_timeout_s + AGAIN_S_MAX)
             load = inputs.facts.loads.get(name)
             at_zero = after.workloads[name].stable if name in after.workloads else ""
-            if not at_zero or load is None or not load.queued or _ready(name, inputs.facts):
+            futile = any(witness.world.befalling.size(each, name) is not None for each in FUTILE)
+            waiting = (load.queued or 0) if load else 0
+            if not at_zero or futile or not waiting or _ready(name, inputs.facts):
                 self._waiting_s.pop(name, None)
                 continue
             self._waiting_s[name] = self._waiting_s.get(name, 0.0) + (0.0 if name in held else gap_s)
             if self._waiting_s[name] > most_s:
-                yield f"{load.queued} requests have waited for {name} for {self._waiting_s[name]:.0f} s"
+                yield f"{waiting} requests have waited for {name} for {self._waiting_s[name]:.0f} s"
 
 
 def _ready(workload: str, facts: Facts) -> bool:
