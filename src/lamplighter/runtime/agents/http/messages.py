@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from lamplighter.runtime.agents.errors import UnknownKindError, UnknownMessageError
-from lamplighter.runtime.agents.http_errors import BadRequestError
+from lamplighter.runtime.agents.http.faults import BadRequestError
 from lamplighter.runtime.agents.kinds import ENCODE, Kind
 from lamplighter.runtime.agents.turn import ASK_TIMEOUT_S
 

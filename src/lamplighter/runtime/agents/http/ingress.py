@@ -14,7 +14,7 @@ from typing import Any
 from lamplighter.model.errors import LampError
 from lamplighter.runtime.agents.caller import Caller
 from lamplighter.runtime.agents.errors import OverloadedError
-from lamplighter.runtime.agents.http_errors import (
+from lamplighter.runtime.agents.http.faults import (
     BodyTooLargeError,
     NotFoundError,
     NotPostError,
@@ -22,7 +22,7 @@ from lamplighter.runtime.agents.http_errors import (
     answered,
     failed,
 )
-from lamplighter.runtime.agents.http_messages import Asked, Reader, asked_of, items_of
+from lamplighter.runtime.agents.http.messages import Asked, Reader, asked_of, items_of
 from lamplighter.runtime.agents.kinds import Kind
 
 Scope = MutableMapping[str, Any]
