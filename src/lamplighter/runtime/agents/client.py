@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any, Self
 from zlib import crc32
 
+from lamplighter.runtime.agents import sockets as unix
 from lamplighter.runtime.agents import wire
 from lamplighter.runtime.agents.agent import Message
 from lamplighter.runtime.agents.errors import AskTimeoutError, told
 from lamplighter.runtime.agents.kinds import ENCODE
+from lamplighter.runtime.agents.pool import layout
 from lamplighter.runtime.agents.post import ERROR, Status, failure
 from lamplighter.runtime.agents.turn import ASK_TIMEOUT_S
 from lamplighter.runtime.agents.wire import Have, Hello, Offer, Offers, Stream
@@ -53,6 +55,16 @@ class AgentClient:
         self._room: asyncio.Event = asyncio.Event()
         self.unaccepted = 0
         """Messages sent and not known to be durable."""
+
+    @classmethod
+    def of(cls, folder: Path | str, name: str) -> Self:
+        """Return a client of the pool in a folder, whoever hosts it.
+
+        Raises:
+            UserError: there is no pool.
+        """
+        pool = layout.found(Path(folder))
+        return cls(pool.sockets, name, partitions=pool.card.partitions)
 
     async def __aenter__(self) -> Self:
         for host in range(len(self._sockets)):
@@ -184,10 +196,10 @@ class AgentClient:
         while True:
             gone = asyncio.Event()
             with contextlib.suppress(OSError):
-                _, stream = await loop.create_unix_connection(
-                    partial(Stream, partial(self._took, host), partial(_set, gone)),
-                    str(self._sockets[host]),
-                )
+                with unix.address(self._sockets[host]) as path:
+                    _, stream = await loop.create_unix_connection(
+                        partial(Stream, partial(self._took, host), partial(_set, gone)), path
+                    )
                 stream.write(Hello(self._name))
                 self._streams[host] = stream
                 for partition in range(host, self._partitions, len(self._sockets)):

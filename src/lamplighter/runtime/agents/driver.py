@@ -30,6 +30,8 @@ COMMIT_GAP_S = 0.004
 """Frames follow each other no faster, so that turns share a sync, which costs as much as twenty of them."""
 TURN_TIMEOUT_S = 10.0
 """How long a handler may run without giving way."""
+PATIENCE_S = 0.25
+"""How long a host that ends handles what it has accepted; what is left after that is kept as mail."""
 Clock = Callable[[], float]
 
 
@@ -52,6 +54,21 @@ class Place:
         return range(host, self.partitions, self.hosts)
 
 
+def opened(disk: Disk, kinds: dict[str, Kind], place: Place, clock: Clock) -> Store:
+    """Take a host's folder and recover what it holds. Blocks; may run in any thread.
+
+    Raises:
+        LampError: the folder is held by another, altered, or cannot be used.
+    """
+    return Store.open(
+        disk,
+        host=place.number,
+        partitions=place.partitions,
+        holder=f"process {os.getpid()}",
+        expired=partial(_expired, kinds, clock),
+    )
+
+
 def _expired(kinds: dict[str, Kind], clock: Clock, state: State) -> bool:
     """Whether an agent has had no turn for as long as its kind allows."""
     kind = kinds.get(state.address.partition("/")[0])
@@ -63,20 +80,17 @@ class Driver:
     """One host at work in an event loop.
 
     Args:
-        disk: the host's folder.
+        store: what the host's folder holds, opened.
         kinds: what may be an agent.
         place: which of the hosts this is.
         clock: wall time in seconds.
         turn_timeout_s: how long a handler may run without giving way.
         released: takes what a frame lets go besides calls; called in the loop.
-
-    Raises:
-        LampError: the folder is held by another, altered, or cannot be used.
     """
 
     def __init__(
         self,
-        disk: Disk,
+        store: Store,
         kinds: dict[str, Kind],
         place: Place,
         *,
@@ -88,18 +102,16 @@ class Driver:
         self._released = released
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(2, "lamplighter-journal")
-        total, holder = place.partitions, f"process {os.getpid()}"
-        self.store = Store.open(
-            disk, host=place.number, partitions=total, holder=holder, expired=partial(_expired, kinds, clock)
-        )
-        mine = [self.store.partitions[partition] for partition in place.own(place.number)]
-        self.host = Host(kinds, self.store.journal, mine, total=total, now=clock())
+        self.store = store
+        mine = [store.partitions[partition] for partition in place.own(place.number)]
+        self.host = Host(kinds, store.journal, mine, total=place.partitions, now=clock())
         self.calls = Calls(self.host, self.wake)
         self._watch = Watch(self.host.context, turn_timeout_s)
         self.host.context.adopt = self.calls.adopt
         self.ended: asyncio.Future[None] = self._loop.create_future()
         """Done when the host has ended; with the error if the disk has failed."""
         self._scheduled = False
+        self._closed = False
         self._timer: asyncio.TimerHandle | None = None
         self._sealed_at = 0.0
         self._chore: Chore | None = None
@@ -125,25 +137,48 @@ class Driver:
     async def close(self) -> None:
         """End in order: what was begun is made durable, turns that wait go on in the next life."""
         await self.calls.close()
+        patience = self._loop.time() + PATIENCE_S
         while not self.ended.done() and (self.store.journal.syncing or not self._clean()):
+            if self._loop.time() > patience and not self.store.journal.syncing:
+                await self._last()
+                break
             self.wake()
             await asyncio.sleep(COMMIT_GAP_S)
+        self._closed = True
         self._watch.close()
         self.host.close()
         if self._timer is not None:
             self._timer.cancel()
-        self._scheduled = True
-        self._threads.shutdown()
+        await self._loop.run_in_executor(None, self._threads.shutdown)
+        if self.ended.done() and self.ended.exception() is not None:
+            self.store.abandon()
+            return
         self.store.close()
         if not self.ended.done():
             self.ended.set_result(None)
+
+    async def _last(self) -> None:
+        """Close the frame although there is more to do: what is accepted waits in it for the next life."""
+        self._closed = True
+        release, sealed = self.host.seal(), self.store.seal(self._clock())
+        waiters, self._durable = self._durable, []
+        if sealed is not None:
+            try:
+                await self._loop.run_in_executor(self._threads, self.store.journal.commit, sealed)
+            except LampError as error:
+                self._durable += waiters
+                self._end(error)
+                return
+            self.store.journal.synced(sealed)
+        release.calls.clear()
+        self._let_go(release, waiters)
 
     def _clean(self) -> bool:
         return self.host.sealed and self.host.idle and self.store.journal.empty and not self._durable
 
     def _work(self) -> None:
         self._scheduled = False
-        if self.ended.done():
+        if self._closed or self.ended.done():
             return
         try:
             self.host.tick(self._clock())

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from lamplighter.model.errors import LampError
+from lamplighter.model.errors import EnvironmentFault, LampError
 from lamplighter.runtime.agents.agent import Agent, Message
-from lamplighter.runtime.agents.driver import TURN_TIMEOUT_S, Driver, Place
+from lamplighter.runtime.agents.driver import TURN_TIMEOUT_S, Driver, Place, opened
 from lamplighter.runtime.agents.errors import AskTimeoutError, told
 from lamplighter.runtime.agents.host import Host
 from lamplighter.runtime.agents.kinds import ENCODE, Kind, kind_of, registry
@@ -59,8 +59,10 @@ class Runtime:
         self._asked: dict[int, asyncio.Future[tuple[Status, bytes]]] = {}
 
     async def __aenter__(self) -> Self:
+        folder = Folder(self._folder)
+        store = await asyncio.to_thread(opened, folder, self.kinds, self._place, time.time)
         self._driver = Driver(
-            Folder(self._folder),
+            store,
             self.kinds,
             self._place,
             clock=time.time,
@@ -68,7 +70,13 @@ class Runtime:
             turn_timeout_s=self._turn_timeout_s,
         )
         if self._server is not None:
-            await self._server.start(self._driver)
+            try:
+                await self._server.start(self._driver)
+            except OSError as error:
+                await self._driver.close()
+                raise EnvironmentFault(
+                    f"nothing can listen in {self._folder}: {error.strerror}", code="folder-unusable"
+                ) from error
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -85,7 +93,13 @@ class Runtime:
     @property
     def ended(self) -> asyncio.Future[None]:
         """Done when the host has ended; with the error if its disk has failed."""
-        return self._running.ended
+        return asyncio.shield(self._running.ended)
+
+    @property
+    def failed(self) -> BaseException | None:
+        """Why the host has ended, if it had to."""
+        ended = self._running.ended
+        return ended.exception() if ended.done() else None
 
     async def send(self, address: str, message: Message) -> None:
         """Send a message to an agent; returns when it is accepted for good.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from lamplighter.runtime.agents import wire
+from lamplighter.runtime.agents import sockets, wire
 from lamplighter.runtime.agents.driver import Driver, Place
 from lamplighter.runtime.agents.host import Host
 from lamplighter.runtime.agents.links import Again, Link, Run, Taken, runs
@@ -33,12 +33,12 @@ class Server:
 
     Args:
         place: which of the hosts this is.
-        sockets: each host's unix socket, by number.
+        paths: each host's unix socket, by number.
     """
 
-    def __init__(self, place: Place, sockets: list[Path]) -> None:
+    def __init__(self, place: Place, paths: list[Path]) -> None:
         self._place = place
-        self._sockets = sockets
+        self._sockets = paths
         self._driver: Driver
         self._server: asyncio.Server | None = None
         self._streams: set[Stream] = set()
@@ -53,9 +53,8 @@ class Server:
         """Listen, and keep a connection to each other host."""
         self._driver = driver
         loop = asyncio.get_running_loop()
-        path = self._sockets[self._place.number]
-        path.unlink(missing_ok=True)
-        self._server = await loop.create_unix_server(self._accept, str(path))
+        listener = sockets.listening(self._sockets[self._place.number])
+        self._server = await loop.create_unix_server(self._accept, sock=listener)
         for number in range(self._place.hosts):
             if number != self._place.number:
                 self._tasks.append(loop.create_task(self._keep(number)))
@@ -67,6 +66,7 @@ class Server:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._server is not None:
             self._server.close()
+            self._sockets[self._place.number].unlink(missing_ok=True)
         for stream in [*self._streams, *self._hosts.values()]:
             stream.close()
         for timer in self._again.values():
@@ -185,9 +185,10 @@ class Server:
         while True:
             gone = loop.create_future()
             with contextlib.suppress(OSError):
-                _, stream = await loop.create_unix_connection(
-                    partial(Stream, self._took, _done(gone)), str(self._sockets[number])
-                )
+                with sockets.address(self._sockets[number]) as path:
+                    _, stream = await loop.create_unix_connection(
+                        partial(Stream, self._took, _done(gone)), path
+                    )
                 self._hosts[number] = stream
                 self._driver.host.resend(self._place.own(number))
                 self._driver.wake()

@@ -200,6 +200,10 @@ class Store:
             cards.write(self._disk, msgspec.structs.replace(self.card, closed=self.journal.durable))
         self._disk.release()
 
+    def abandon(self) -> None:
+        """Let the folder go as a crash would: what was not synced is as if it had never been."""
+        self._disk.release()
+
     def _interval(self) -> int:
         """Records from one snapshot to the next, so that the oldest of all is as old as it may be."""
         agents = sum(len(partition.index) for partition in self.partitions)
