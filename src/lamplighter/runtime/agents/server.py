@@ -48,6 +48,7 @@ class Server:
         self._tasks: list[asyncio.Task[None]] = []
         self._again: dict[tuple[int, int], asyncio.TimerHandle] = {}
         self._paused = False
+        self._closed = False
 
     async def start(self, driver: Driver) -> None:
         """Listen, and keep a connection to each other host."""
@@ -61,6 +62,7 @@ class Server:
 
     async def close(self) -> None:
         """Stop listening and close every connection."""
+        self._closed = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -116,7 +118,7 @@ class Server:
 
     def _took(self, stream: Stream, packed: bytes) -> None:
         host = self._driver.host
-        if self._driver.ended.done():  # accepted while it closed: its sender shall look for the next holder
+        if self._closed or self._driver.ended.done():  # accepted while it closed: its sender shall look for the next holder
             stream.close()
             return
         try:
