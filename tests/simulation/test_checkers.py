@@ -11,7 +11,7 @@ from lamplighter.model.history import Closed, History, WorkloadHistory
 from lamplighter.model.intents import Answer, Up
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.system import Guards, Health
-from lamplighter.targets.simulated import App, Demand, Trouble, World
+from lamplighter.targets.simulated import Ailment, App, Demand, Trouble, World
 from lamplighter.targets.simulated.journal import Applied, Standing, Truth
 from lamplighter.testing.builders import crashed, facts, service, starting, system, up
 from lamplighter.testing.checkers import (
@@ -26,6 +26,7 @@ from lamplighter.testing.checkers import (
     WaitersServed,
 )
 from lamplighter.testing.checkers.seen import could_serve
+from lamplighter.testing.need import needed
 from lamplighter.testing.witness import Witness
 
 BUSY = App(service_s=0.1, start_s=1.0, demand=Demand(points=((0.0, 400.0),), noise=0.0))
@@ -277,6 +278,32 @@ def test_one_that_answers_again_is_judged_as_it_was_seen(read_s_before: float, v
     action = Replace(workload="search", release="r1", replica="search-1", start="search-2")
     event = Applied(world.now, world.now, action, "a-1", 1, "", seen, world.truth(), world.truth())
     assert violations == len(list(checker.look(event, witness)))
+
+
+@pytest.mark.parametrize(("read_at", "violations"), [(61.0, 0), (64.0, 1)])
+def test_one_that_answers_for_the_first_time_is_judged_as_it_was_seen(
+    read_at: float, violations: int
+) -> None:
+    """It had been starting for too long when the facts were read, answered on the way there, and hung."""
+    world, checker = World(apps={"search": replace(BUSY, start_s=62.0, start_spread=0.0)}), Patient()
+    witness = Witness(world)
+    witness.system = system(search=1)
+    world.listeners.append(lambda event: [*checker.look(event, witness)])
+    world.start("search-1", "search", "r1", "a-0")
+    world.advance(63.0)
+    world.mishaps.hang(world.bodies["search-1"], 60.0)
+    world.advance(64.5)
+    seen = replace(facts(at=read_at, search=[starting]), sources={HEALTH: Source(observed_at=read_at)})
+    action = Replace(workload="search", release="r1", replica="search-1", start="search-2")
+    event = Applied(world.now, world.now, action, "a-1", 1, "", seen, world.truth(), world.truth())
+    assert violations == len(list(checker.look(event, witness)))
+
+
+@pytest.mark.parametrize(("slower_times", "need"), [(1.0, 5.0), (2.0, 10.0)])
+def test_slow_release_needs_more_replicas(slower_times: float, need: float) -> None:
+    """Its requests are worked on for longer, so that more of them are in flight."""
+    world = World(apps={"search": BUSY}, ailments={"r2": Ailment(slower_times=slower_times)})
+    assert need == needed(world, service("search", (2, 9)), 1.0, "r2")
 
 
 @pytest.mark.parametrize(("down_at", "violations"), [(59.0, 1), (61.0, 0)])

@@ -22,6 +22,8 @@ from lamplighter.testing.scenarios import (
     scenario,
     silence,
 )
+from lamplighter.testing.simulation import simulate
+from lamplighter.testing.story import Order, Story
 
 
 def stepped(least: int, most: int, surge: int, *steps: float) -> Service:
@@ -156,3 +158,18 @@ def test_name_that_left_no_trace_may_be_given_again() -> None:
     made.at(1, crash("search/1")).at(5, kill_maintainer())
     made.at(5.5, befalls(Trouble(kind="vanish", at=0.0, subject="search", size=3.0)))
     made.then(eventually(replicas=2))
+
+
+def test_order_that_a_disk_fills_up_on_is_asked_for_again() -> None:
+    """Its record was on the way while the disk filled up: nobody is promised anything, and they ask again."""
+    wanted = system(search=2)
+    ups = [Up(id=f"up-{each}", system=wanted, releases={"search": each}) for each in ("r1", "r2")]
+    made = Story(
+        apps={"search": App()},
+        orders=(Order(at=0.0, intent=ups[0]), Order(at=60.0, intent=ups[1])),
+        troubles=(
+            Trouble(kind="disk-slow", at=59.0, for_s=20.0, size=8.0),
+            Trouble(kind="disk-full", at=63.0, for_s=30.0, size=0.0),
+        ),
+    )
+    assert [] == [each.violations for seed in range(1, 7) if not (each := simulate(made, seed=seed)).sound]

@@ -1,12 +1,13 @@
 """Housekeeping: records of the dead that nobody needs, replicas too many, drains that do not end.
 
-Knows what is settled and what lives; nothing of load or health.
+Knows what is settled and what lives; of a load only whether it has been read, nothing of health.
 """
 
 from collections.abc import Iterator
 
 from lamplighter.controllers import contracts
 from lamplighter.controllers.kinds import finding
+from lamplighter.controllers.load import before, first_read
 from lamplighter.controllers.numbers import at_once
 from lamplighter.controllers.repair import successors
 from lamplighter.controllers.survey import Survey
@@ -16,6 +17,7 @@ from lamplighter.model.facts import PROCESSES, Replica
 from lamplighter.model.findings import Evidence, Finding
 from lamplighter.model.history import History, WorkloadHistory
 from lamplighter.model.system import Service, System
+from lamplighter.model.value import Instant
 
 EVIDENCE_S = 60.0
 """For so long the record of a replica that has ended is kept to be looked at."""
@@ -32,7 +34,8 @@ def housekeeping(system: System, survey: Survey, history: History) -> Verdict:
        or earlier if there are more than a few; not while an order to start it is unanswered: given again,
        that would start another of its name.
     2. More of a release live than is settled (an answer was lost): the least busy are drained, no more
-       at once than may be at risk.
+       at once than may be at risk; not while its load has been read only once: a number that was settled
+       when no record could be kept may be what it needs, and scaling is first to say so.
     3. A replica drains for longer than it may: a finding.
     4. A replica of a workload that this system never had: a finding, and it is left alone.
     """
@@ -48,7 +51,7 @@ def housekeeping(system: System, survey: Survey, history: History) -> Verdict:
     for name, memory in survey.among(history.workloads):
         findings.extend(_overdue(survey, name, memory))
         if (service := system.services.get(name)) and history.stopping is None:
-            proposals.extend(_too_many(system, survey, service, memory))
+            proposals.extend(_too_many(system, survey, service, memory, before(history)))
     return Verdict(findings=tuple(findings), proposals=tuple(proposals))
 
 
@@ -72,7 +75,7 @@ def _forgettable(survey: Survey, history: History) -> Iterator[str]:
 
 
 def _too_many(
-    system: System, survey: Survey, service: Service, memory: WorkloadHistory
+    system: System, survey: Survey, service: Service, memory: WorkloadHistory, last: Instant | None
 ) -> Iterator[Proposal]:
     """Drain what is too many: no more at once than may be at risk, none that others cannot replace."""
     name = service.name
@@ -82,7 +85,7 @@ def _too_many(
         there = survey.staying(name, release)
         spares = successors(memory, survey, name, release)
         excess = len(there) - wanted - len(spares)
-        if excess <= 0 or not wanted:
+        if excess <= 0 or not wanted or first_read(memory.samples, service, survey.now, last):
             continue
         most = min(excess, at_once(system, survey.carrying(name)))
         stops = contracts.victims((each for each in there if each.id not in spares), most)

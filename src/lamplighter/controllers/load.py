@@ -79,6 +79,16 @@ def heard(samples: tuple[Sample, ...], service: Service, now: Instant, before: I
     return _panic(spans, scale.panic_window_s, now) is not None
 
 
+def first_read(
+    samples: tuple[Sample, ...], service: Service, now: Instant, before: Instant | None = None
+) -> bool:
+    """Return whether a load is known, but by too few readings to scale by; arguments as for `demand`."""
+    scale = service.scale
+    if scale is None or not samples or needed(samples[-1], scale, service.resources) is None:
+        return False
+    return not heard(samples, service, now, before)
+
+
 def before(history: History) -> Instant | None:
     """Return the instant of the pass before this one, once this one's facts are in the history."""
     return history.heard[-2] if len(history.heard) > 1 else None

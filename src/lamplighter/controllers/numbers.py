@@ -35,7 +35,10 @@ class Numbers(NamedTuple):
 
 
 class Side(NamedTuple):
-    """One release in an exchange: how many are settled, live or coming, ready, and perhaps ready."""
+    """One release in an exchange: how many are settled, live or coming, ready, and perhaps ready.
+
+    One that has only just dropped out of the list may be any release's, and may serve.
+    """
 
     release: str
     wanted: int
@@ -206,7 +209,7 @@ def _side(memory: WorkloadHistory, survey: Survey, workload: str, release: str) 
         memory.wanted.get(release, 0),
         survey.count(workload, release),
         survey.ready(workload, release) if release else 0,
-        sum(each.ready is not False for each in survey.staying(workload, release)),
+        sum(each.ready is not False for each in survey.staying(workload, release)) + len(memory.unlisted),
     )
 
 
@@ -249,7 +252,7 @@ def _share(move: Exchange, sides: tuple[Side, Side], up: int, total: int, share:
     """Return the taker's next share: the goal once all that it needs is ready, else what is ready."""
     taker, giver = sides
     need = max(1, replicas_for(move.goal, total))
-    if taker.ready >= need or (taker.ready and not (giver.there if move.keep else giver.may_serve)):
+    if taker.ready >= need or (taker.ready and not ((move.keep and giver.there) or giver.may_serve)):
         return move.goal
     if not move.keep or (up < need and taker.ready >= up):
         return min(move.goal, max(share, round(taker.ready / total, SHARE_DIGITS)))

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from lamplighter.controllers import contracts
 from lamplighter.controllers.kinds import finding
 from lamplighter.controllers.needs import lacking
+from lamplighter.controllers.numbers import active
 from lamplighter.controllers.survey import Survey
 from lamplighter.model.actions import Broken, Scale
 from lamplighter.model.decisions import Priority, Proposal, Verdict
@@ -69,9 +70,12 @@ def repair(system: System, survey: Survey, history: History) -> Verdict:
        known; so it has been seen to fail for `unhealthy_after_s`, too.
     6. One above its memory for `MEMORY_GRACE_S`: a successor first, then it is drained, but not while
        it is one of the last `min` that get traffic, or while it is not known whether it serves. While
-       more live than are settled no successor is started for anybody: what is too many goes first.
+       more live than are settled no successor is started for anybody: what is too many goes first. Where
+       there may be room, but for who has only just dropped out of the list, that is waited for.
     7. Its state is unknown: left alone; the finding names the silent source.
     8. `attempts` failures in one place within `window_s`: handed to a person with the evidence.
+    9. A release that is neither stable nor rolled out, and gets no traffic: none of it is replaced, since
+       all of it is to go.
     """
     if silence := survey.silence(PROCESSES):
         message = f"{PROCESSES} silent since {silence.since:g}: {silence.why}"
@@ -86,9 +90,20 @@ def repair(system: System, survey: Survey, history: History) -> Verdict:
         if memory.wanted and lacking(system, survey, service, history):
             continue
         for release, wanted in sorted(memory.wanted.items()):
+            if _leaves(memory, survey, name, release):
+                continue
             for each in _repairs(Place(service, memory, survey, release, wanted)):
                 (proposals if isinstance(each, Proposal) else findings).append(each)  # type: ignore[arg-type]
     return Verdict(findings=tuple(findings), proposals=tuple(proposals))
+
+
+def _leaves(memory: WorkloadHistory, survey: Survey, workload: str, release: str) -> bool:
+    """Return whether a release is on its way out: another has taken its place, and its traffic."""
+    rollout = active(memory)
+    staying = {memory.stable, rollout.candidate if rollout else ""} - {""}
+    if not staying or release in staying or survey.given(workload).get(release):
+        return False
+    return not contracts.takes_traffic(survey, workload, release)
 
 
 def _repairs(place: Place) -> Iterator[Proposal | Finding]:
@@ -234,6 +249,8 @@ def _cured(place: Place, spares: dict[str, Replica | None]) -> Iterator[Proposal
         lives += len(memory.unlisted)
         surplus = lives - len(spares) > place.wanted
         if surplus and sick.kind == "replica-over-memory":
+            continue
+        if serves and -len(memory.unlisted) < spare_room <= 0:
             continue
         if serves and spare_room > 0 and not spares and not surplus:
             yield contracts.spare(replica, place.wanted, _why(sick.message), _timing(place.service))

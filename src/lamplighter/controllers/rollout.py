@@ -351,8 +351,11 @@ def _short_since(
 ) -> Instant | None:
     """Return since when fewer of the candidate are ready than were settled for its traffic; None: they are.
 
-    One that is not known to be ready is not known to be missing either.
+    One that is not known to be ready is not known to be missing either. While nothing of stable serves that
+    should, the candidate has more traffic than its step gives it, and nobody could take it back.
     """
+    if memory.wanted.get(state.stable) and lost(memory, survey, service.name, state.stable):
+        return None
     owed = min(_needed(memory, state, service, survey), memory.wanted.get(state.candidate, 0))
     there = survey.staying(service.name, state.candidate)
     if _share(state, service, survey) <= 0 or sum(each.ready is not False for each in there) >= owed:

@@ -36,6 +36,14 @@ class Noted(Protocol):
         ...
 
 
+class Held(Protocol):
+    """Tells how a loop decides a pass again that could not be written, while it waits for that."""
+
+    def __call__(self, before: History, inputs: Inputs) -> tuple[Inputs, Result, History] | None:
+        """Return what went in, what it comes to, and the history after it; None if it stays as it was."""
+        ...
+
+
 class KilledError(BaseException):
     """The maintainer was killed. Not an Exception: no edge of a loop may catch it."""
 
@@ -129,12 +137,16 @@ async def _none() -> AsyncIterator[str]:
 
 
 class MortalRecordings:
-    """Recordings, as written in one life. `noted` is told of each pass right after it was written."""
+    """Recordings, as written in one life. `noted` is told of each pass right after it was written.
 
-    def __init__(self, recordings: Recordings, life: Life, noted: Noted) -> None:
+    Of one that could not be written it is told what it comes to: nobody is promised anything by it.
+    """
+
+    def __init__(self, recordings: Recordings, life: Life, noted: Noted, held: Held) -> None:
         self._recordings = recordings
         self._life = life
         self._noted = noted
+        self._held = held
 
     def write(self, inputs: Inputs, result: Result, *, before: History, after: History) -> int:
         """Record a pass, if it lives."""
@@ -142,6 +154,7 @@ class MortalRecordings:
         try:
             number = self._recordings.write(inputs, result, before=before, after=after)
         except HeldError:
+            inputs, result, after = self._held(before, inputs) or (inputs, result, after)
             self._noted(inputs, result, after, recorded=False)
             raise
         self._noted(inputs, result, after, recorded=True)

@@ -3,27 +3,32 @@
 from lamplighter.model.system import Service
 from lamplighter.model.value import Instant
 from lamplighter.targets.simulated import World
-from lamplighter.targets.simulated.apps import flow
+from lamplighter.targets.simulated.apps import App, flow
 
 
-def needed(world: World, service: Service, at: Instant) -> float:
+def needed(world: World, service: Service, at: Instant, release: str = "") -> float:
     """Return how many replicas a service's true load needs, requests that are repeated left out.
 
     Never fewer than can do the work, whatever the goal.
+
+    Args:
+        world: with its demand, and what its releases are like.
+        service: with a scale.
+        at: by the demand of this instant.
+        release: that serves; one that is slow needs more. Left out: one as fast as the app should be.
     """
     assert service.scale is not None
+    app, rate = world.traffic.built(service.name, release), world.traffic.demand_per_s(service.name, at)
     if service.scale.on == "latency":
-        return _fast_enough(world, service, at)
-    app, rate = world.traffic.app(service.name), world.traffic.demand_per_s(service.name, at)
+        return _fast_enough(app, service, rate)
     busy = rate * (app.service_s + app.long_p * app.long_s)
     asked = {"in_flight": busy, "rate": rate, "cpu": busy / app.slots}[service.scale.on]
     return max(asked / service.scale.goal, busy / app.slots)
 
 
-def _fast_enough(world: World, service: Service, at: Instant) -> float:
+def _fast_enough(app: App, service: Service, rate: float) -> float:
     """Return the fewest replicas, within the spec's bounds, that answer within the goal."""
     assert service.scale is not None
-    app, rate = world.traffic.app(service.name), world.traffic.demand_per_s(service.name, at)
     counts = range(max(1, service.replicas.min), max(1, service.replicas.max) + 1)
     fast = (each for each in counts if flow(app, each, rate, 0.0).latency_p99_s <= service.scale.goal)
     return float(next(fast, counts[-1]))

@@ -79,7 +79,7 @@ def _unrest(world: World, story: Story, service: Service, mine: list[Standing]) 
         yield f"{name} shares its traffic as {shares}, and runs {releases[0]}"
     if _hopeless(story, releases[0]):
         yield f"{name} runs {releases[0]}, which is bad"
-    yield from _misfit(world, service, len(mine))
+    yield from _misfit(world, service, len(mine), releases[0])
 
 
 def _broken_promise(world: World, witness: Witness, name: str, releases: set[str]) -> Iterator[str]:
@@ -110,7 +110,7 @@ def _odd(standing: Standing) -> str:
     return f"{standing.id} {how}"
 
 
-def _misfit(world: World, service: Service, count: int) -> Iterator[str]:
+def _misfit(world: World, service: Service, count: int, release: str) -> Iterator[str]:
     """Tell whether the number is far from what the load asks for.
 
     Requests that callers repeat since they wait too long are asked for too, and where they keep each other
@@ -119,7 +119,7 @@ def _misfit(world: World, service: Service, count: int) -> Iterator[str]:
     name = service.name
     if service.scale is None or service.scale.on == "latency" or name in world.traffic.bursting:
         return
-    need = needed(world, service, world.now)
+    need = needed(world, service, world.now, release)
     low = min(service.replicas.max, max(service.replicas.min, floor(need * (1 - SLACK))))
     high = min(service.replicas.max, max(service.replicas.min, ceil(need * (1 + SLACK)) + 1))
     if world.traffic.storming(name, world.now):

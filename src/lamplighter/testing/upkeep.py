@@ -8,8 +8,11 @@ import contextlib
 from collections.abc import Callable
 from functools import partial
 
+import msgspec
+
+from lamplighter.engine.deciding import decide
 from lamplighter.engine.loop import Loop
-from lamplighter.engine.step import resting
+from lamplighter.engine.step import resting, step
 from lamplighter.engine.terms import Terms
 from lamplighter.model.errors import HeldError, LampError, OwnedError
 from lamplighter.model.history import History
@@ -117,13 +120,14 @@ class Upkeep:
     def _loop(self, life: Life) -> Loop:
         lease = self._leases.acquire(SYSTEM)
         target: Target = SimulatedTarget(self._world, holder=life.name, pause=asyncio.sleep)
+        pace = self._parts.pace or self._story.pace
         terms = Terms(
             system=SYSTEM,
             step=self._parts.step or resting(),
             revalidate=self._parts.revalidate,
             token=lease.token,
             held=lambda: self._leases.held(lease),
-            pace=self._parts.pace or self._story.pace,
+            pace=pace,
             threads=self._thread,
         )
         mortal = HintedTarget if self._story.hints else MortalTarget
@@ -131,7 +135,12 @@ class Upkeep:
             mortal(self._parts.target(target), life),
             self.clock,
             MortalLedger(self._ledger, life),
-            MortalRecordings(self.recordings, life, partial(self._heard, lease.token)),
+            MortalRecordings(
+                self.recordings,
+                life,
+                partial(self._heard, lease.token),
+                partial(self._held, pace.record_deadline_s),
+            ),
             terms,
         )
 
@@ -162,6 +171,19 @@ class Upkeep:
             )
         self._newest = max(self._newest, token if recorded else 0)
         self._noted(inputs, result, after, recorded=recorded)
+
+    def _held(
+        self, waits_s: float, before: History, inputs: Inputs
+    ) -> tuple[Inputs, Result, History] | None:
+        """Return how a pass ends of which nothing could be written: what was asked for in it is held.
+
+        It stays as it was decided where nobody waits for the write any more.
+        """
+        if not inputs.intents or self._world.now - inputs.now >= waits_s:
+            return None
+        inputs = msgspec.structs.replace(inputs, recordable=False)
+        after, result = decide(self._parts.step or step, before, inputs)
+        return inputs, result, after
 
     # --- what befalls them
 

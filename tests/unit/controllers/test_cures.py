@@ -9,7 +9,7 @@ from lamplighter.controllers.survey import Survey, trusted
 from lamplighter.model.actions import Broken, Idle, Ready, Replace, Scale
 from lamplighter.model.decisions import Decision, Priority, Proposal
 from lamplighter.model.facts import HEALTH, Exit, Facts, Load
-from lamplighter.model.history import History, Pending, Sample
+from lamplighter.model.history import History, Pending, RolloutState, Sample
 from lamplighter.model.system import Guards, Resources, System
 from lamplighter.testing.builders import NOW, Shape, crashed, facts, hung, of, service, settled, system, up
 
@@ -270,3 +270,36 @@ def test_fixed_number_says_nothing_of_its_load() -> None:
     assert () == scaling(fixed, Survey(trusted(known, NOW), NOW), settled(fixed)).findings
     silent = facts(web=[up, up], wanted=fixed, silent={HEALTH: 1.0})
     assert () == scaling(fixed, Survey(trusted(silent, NOW), NOW), settled(fixed)).findings
+
+
+@pytest.mark.parametrize(
+    ("hidden", "words"), [({}, ["spare web-1"]), ({"web-9": 59.0}, []), ({"web-8": 59.0, "web-9": 59.0}, [])]
+)
+def test_what_serves_and_is_too_large_waits_where_the_room_is_not_certain(
+    hidden: dict[str, float], words: list[str]
+) -> None:
+    """Who has only just dropped out of the list may take the room for its successor, or may be gone."""
+    five = [up] * 4
+    noted = {**BIG, "unlisted_since": hidden, "wanted": {"r1": 4 + len(hidden)}}
+    assert words == done(facts(web=five), noting(WANTED, **noted))
+
+
+LEFT = {"wanted": {"r1": 2, "r2": 1}, "first_ready": {"web-3": 1.0}, "not_ready_since": {"web-3": 1.0}}
+
+
+@pytest.mark.parametrize(
+    ("noted", "shares", "words"),
+    [
+        ({}, {"r1": 1.0}, []),
+        ({}, {"r1": 0.5, "r2": 0.5}, ["swap web-3"]),
+        ({"rollout": RolloutState(candidate="r2", stable="r1")}, {"r1": 1.0}, ["swap web-3"]),
+        ({"rollout": RolloutState(candidate="r2", stable="r1", verdict="failed")}, {"r1": 1.0}, []),
+        ({"stable": ""}, {"r1": 1.0}, ["swap web-3"]),
+    ],
+)
+def test_what_is_to_go_altogether_is_not_cured(
+    noted: dict[str, object], shares: dict[str, float], words: list[str]
+) -> None:
+    """Another release has taken its place, and its traffic: a new replica of it would only be drained."""
+    known = replace(facts(web=[up, up, of("r2", hung)]), shares={"web": shares})
+    assert words == done(known, noting(WANTED, **{**LEFT, **noted}))

@@ -91,6 +91,23 @@ def test_too_many_are_drained_as_fast_as_may_be_at_risk(lives: int, at_risk: flo
     ]
 
 
+@pytest.mark.parametrize(
+    ("load", "stops"),
+    [
+        ((Sample(at=NOW - 1, in_flight=90.0, readings=1),), 0),
+        ((Sample(at=NOW - 20, in_flight=0.0, readings=9),), 1),
+        ((), 1),
+        ((Sample(at=NOW - 20, readings=0),), 1),
+    ],
+)
+def test_too_many_are_not_drained_on_the_first_reading_of_a_load(
+    load: tuple[Sample, ...], stops: int
+) -> None:
+    """A successor knows no number that was settled without a record: scaling says first what is needed."""
+    verdict = housekeeping(SCALED, seen(facts(web=[up] * 3)), noting(SCALED, samples=load))
+    assert stops == len([each for each in verdict.proposals if isinstance(each.action, Scale)])
+
+
 @pytest.mark.parametrize(("unready_s", "gone"), [(9.9, False), (10.0, True)])
 def test_release_is_lost_after_ten_seconds(unready_s: float, *, gone: bool) -> None:
     """Nothing of it has served for so long, known so; one that is not known may serve."""
@@ -235,6 +252,22 @@ def test_shortfall_is_judged_by_who_serves_now(now: Shape, verdict: str, short: 
     after = moved(state, {"r1": 0.75, "r2": 0.25}, *FOUR, of("r2", now), wanted={"r2": 1})
     assert after is not None
     assert (verdict, short) == (after.verdict, after.shortfall_since)
+
+
+@pytest.mark.parametrize(("stable", "since"), [(40.0, None), (NOW - 9, 45.0)])
+def test_shortfall_does_not_count_while_nothing_of_stable_serves(stable: float, since: float | None) -> None:
+    """Then the candidate has been given more than it was started for, and nobody could take it back."""
+    state = replace(CANDIDATE, shortfall_since=45.0)
+    after = moved(
+        state,
+        {"r2": 1.0},
+        *[hung] * 2,
+        of("r2", hung),
+        wanted={"r1": 2, "r2": 1},
+        not_ready_since={"web-1": stable, "web-2": stable},
+    )
+    assert after is not None
+    assert since == after.shortfall_since
 
 
 def test_last_step_is_the_end() -> None:

@@ -82,3 +82,16 @@ def test_what_a_lost_stable_has_goes_to_an_earlier_release_that_serves_and_not_t
         facts(web=[of("r0", up), of("r0", up), of("r2", up)]), shares={"web": {"r0": 0.5, "r1": 0.5}}
     )
     assert {"r0": 1.0} == numbers(memory, web, survey(seen), 2).shares
+
+
+@pytest.mark.parametrize(("hidden", "shares"), [({}, {"r1": 1.0}), ({"web-9": 59.0}, {"r1": 0.5, "r2": 0.5})])
+def test_traffic_stays_where_one_may_serve_that_is_only_not_listed(
+    hidden: dict[str, float], shares: dict[str, float]
+) -> None:
+    """A list leaves out the only one of a release that serves: it keeps what r1 alone could not carry."""
+    web = service("web", 2, rollout=RolloutPolicy(steps=(0.5, 1.0), surge=1))
+    state = RolloutState(candidate="r3", stable="r1")
+    memory = WorkloadHistory(stable="r1", rollout=state, capacity=2, wanted={"r1": 2, "r2": 1})
+    memory = replace(memory, unlisted_since=hidden)
+    seen = replace(facts(web=[up, hung]), shares={"web": {"r1": 0.3, "r2": 0.7}})
+    assert shares == numbers(memory, web, survey(seen), 2).shares

@@ -102,12 +102,16 @@ class Traffic:
         return self._ground.apps.setdefault(workload, App())
 
     def app_of(self, body: Body) -> App:
-        """Return what runs in one replica: its release may be slower."""
-        app = self.app(body.workload)
-        times = self._ground.ailments.get(body.release, HEALTHY).slower_times
+        """Return what runs in one replica."""
+        return self.built(body.workload, body.release)
+
+    def built(self, workload: str, release: str) -> App:
+        """Return what runs in the replicas of a release: it may be slower."""
+        app = self.app(workload)
+        times = self._ground.ailments.get(release, HEALTHY).slower_times
         if times == 1.0:
             return app
-        key = (body.workload, times)
+        key = (workload, times)
         if key not in self._slower:
             self._slower[key] = replace(app, service_s=app.service_s * times)
         return self._slower[key]

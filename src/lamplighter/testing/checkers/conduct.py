@@ -224,5 +224,5 @@ def _right(action: Scale, at: Instant, witness: Witness) -> bool:
     service = witness.service(action.workload)
     if service is None or service.scale is None or service.scale.on == "latency":
         return True
-    need = needed(witness.world, service, at)
+    need = needed(witness.world, service, at, action.release)
     return floor(need * (1 - SCATTER)) <= action.replicas <= ceil(need * (1 + SCATTER))

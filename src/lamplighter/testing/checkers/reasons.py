@@ -41,7 +41,7 @@ class ScaledDownRightly:
         assert scale is not None
         since = witness.recorded.get(event.action_id, event.sent_at) - scale.window_s
         instants = [since + scale.window_s * part / LOOKS for part in range(LOOKS)]
-        need = min(needed(witness.world, service, each) for each in instants)
+        need = min(needed(witness.world, service, each, action.release) for each in instants)
         if need > action.replicas * SLACK_TIMES + SLACK:
             yield (
                 f"{event.action_id} leaves {action.replicas} of {name}, and for {scale.window_s:g} s"
@@ -94,17 +94,18 @@ def _makes_way(event: Applied, action: Scale, witness: Witness) -> bool:
 class Patient:
     """A replica that lives is replaced only once it has failed for as long as its spec bears.
 
-    One that answers again since the facts were read that were seen last is judged by how long it had not.
+    Judged by what could be known of it when the facts were read that were seen last: one that has begun or
+    ceased to answer since then counts as it stood. So does one that answered for the first time on the way
+    there: it had been starting for all that anybody knew.
     """
 
     def __init__(self) -> None:
-        self._down: dict[str, tuple[Instant, Instant]] = {}
+        self._turns: dict[str, list[tuple[Instant, bool]]] = {}
 
     def look(self, event: Event, witness: Witness) -> Iterator[str]:
         """Look at checks that fail and pass, and at each replacement of what lives."""
         if isinstance(event, Passing):
-            since, _ = self._down.get(event.replica, (event.at, event.at))
-            self._down[event.replica] = (since if event.passing else event.at, event.at)
+            self._turns.setdefault(event.replica, []).append((event.at, event.passing))
         if not isinstance(event, Applied) or not isinstance(event.action, Replace):
             return
         body = witness.world.bodies.get(event.action.replica)
@@ -117,20 +118,20 @@ class Patient:
             return
         if any(witness.world.befalling.lately(each, 30.0) for each in UNSTEADY) or _unsteady(witness):
             return
-        if not body.passed_once:
+        turns = self._when_read(event, was.id)
+        if not any(passing for _, passing in turns):
             waited_s, bears_s = event.at - body.started_at, service.health.start_timeout_s
         else:
-            down_at = was.down_at if was.down_at is not None else self._down_when_seen(event, was.id)
-            waited_s = event.at - down_at
+            waited_s = 0.0 if turns[-1][1] else event.at - turns[-1][0]
             bears_s = service.health.unhealthy_after_s
         if waited_s < bears_s - CHECK_S:
             yield f"{event.action_id} replaces {was.id} after {waited_s:.1f} s, its spec bears {bears_s:g} s"
 
-    def _down_when_seen(self, event: Applied, replica: str) -> Instant:
-        """Return since when one that passes now did not as the facts were read; now if it passed then too."""
+    def _when_read(self, event: Applied, replica: str) -> list[tuple[Instant, bool]]:
+        """Return when a replica began or ceased to pass, up to when its checks were read last."""
         health = event.seen.sources.get(HEALTH) if event.seen else None
-        since, until = self._down.get(replica, (event.at, event.at))
-        return since if health is not None and health.observed_at <= until else event.at
+        until = health.observed_at if health is not None else event.at
+        return [each for each in self._turns.get(replica, ()) if each[0] < until]
 
 
 def _unsteady(witness: Witness) -> bool:
