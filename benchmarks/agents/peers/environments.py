@@ -31,16 +31,21 @@ def cache() -> Path:
     return Path(base) / "lamplighter" / "peers"
 
 
-def made(name: str, folder: Path) -> Path:
-    """Return the interpreter of the peer's environment in `folder`, making it where there is none yet.
+def made(name: str, folder: Path, versions: Path = VERSIONS) -> Path:
+    """Return the interpreter of an environment in `folder`, making it where there is none yet.
 
     The environment's name has the digest of its pinned versions and the interpreter's, which is ours.
+
+    Args:
+        name: of the environment; its versions are pinned in `NAME.txt`.
+        folder: where environments stand.
+        versions: the folder of pinned versions; the peers' by default.
 
     Raises:
         AbsentError: uv could not make it, with the end of what it said. Retry when the index is reachable.
     """
-    versions = VERSIONS / f"{name}.txt"
-    digest = hashlib.sha256(versions.read_bytes() + sys.version.encode()).hexdigest()[:12]
+    pins = versions / f"{name}.txt"
+    digest = hashlib.sha256(pins.read_bytes() + sys.version.encode()).hexdigest()[:12]
     place = folder / f"{name}-{digest}"
     python = place / "bin" / "python"
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,20 +53,20 @@ def made(name: str, folder: Path) -> Path:
         if not (place / READY).exists():
             shutil.rmtree(place, ignore_errors=True)
             _uv("venv", "--quiet", "--python", sys.executable, str(place))
-            pinned = ("--require-hashes", "--python", str(python), str(versions))
+            pinned = ("--require-hashes", "--python", str(python), str(pins))
             _uv("pip", "sync", "--quiet", "--compile-bytecode", *pinned)
             (place / READY).touch()
     return python
 
 
-def pin(name: str, requires: Sequence[str]) -> None:
-    """Pin the newest versions of these packages and of what they need in `versions/`, with hashes."""
+def pin(name: str, requires: Sequence[str], versions: Path = VERSIONS) -> None:
+    """Pin the newest versions of these packages and of what they need in `versions`, with hashes."""
     with tempfile.NamedTemporaryFile("w", suffix=".in") as wanted:
         wanted.write("\n".join(requires))
         wanted.flush()
         quiet = ("--quiet", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links")
         python = ("--python", sys.executable, "--generate-hashes", "--upgrade")
-        _uv("pip", "compile", *quiet, *python, wanted.name, "-o", str(VERSIONS / f"{name}.txt"))
+        _uv("pip", "compile", *quiet, *python, wanted.name, "-o", str(versions / f"{name}.txt"))
 
 
 def versions_of(name: str) -> dict[str, str]:
