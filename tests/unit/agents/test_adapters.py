@@ -114,4 +114,4 @@ def test_the_function_of_the_page_runs(tmp_path: Path) -> None:
     shown: dict[str, Any] = {"__name__": "shown"}
     block = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)[0]
     exec(block, shown)  # noqa: S102 - our own page
-    assert 3 == asyncio.run(shown["main"](str(tmp_path)))
+    assert 4 == asyncio.run(shown["main"](str(tmp_path)))

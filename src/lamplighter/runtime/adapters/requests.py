@@ -27,7 +27,7 @@ class Requests:
         """Wait for something of the turn, from any task.
 
         Raises:
-            LampError: it failed; or one of those that were asked for at once did.
+            LampError: it failed.
         """
         future = asyncio.get_running_loop().create_future()
         self._open.append((asked, future))
@@ -51,16 +51,11 @@ class Requests:
         waiting, self._open = self._open, []
         if not waiting:
             return
-        try:
-            if len(waiting) == 1:
-                values = [await waiting[0][0]]
-            else:
-                values = await self._turn.every(*[asked for asked, _ in waiting])
-        except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits is told
-            for _, future in waiting:
-                if not future.done():
-                    future.set_exception(error)
-            return
+        values = await self._turn.every(*[asked for asked, _ in waiting], failures=True)
         for (_, future), value in zip(waiting, values, strict=True):
-            if not future.done():
+            if future.done():
+                continue
+            if isinstance(value, Exception):
+                future.set_exception(value)
+            else:
                 future.set_result(value)
