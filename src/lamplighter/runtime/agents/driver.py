@@ -113,6 +113,7 @@ class Driver:
         self._scheduled = False
         self._closed = False
         self._timer: asyncio.TimerHandle | None = None
+        self._gap: asyncio.TimerHandle | None = None
         self._sealed_at = 0.0
         self._chore: Chore | None = None
         self._durable: list[asyncio.Future[None]] = []
@@ -198,7 +199,8 @@ class Driver:
             return
         due = self._sealed_at + COMMIT_GAP_S - self._loop.time()
         if due > 0 and not journal.full:
-            self._loop.call_later(due, self.wake)
+            if self._gap is None:
+                self._gap = self._loop.call_later(due, self._gap_over)
             return
         self._sealed_at = self._loop.time()
         release = self.host.seal()
@@ -212,6 +214,10 @@ class Driver:
             self._chore = chore
         done = self._loop.run_in_executor(self._threads, self.store.journal.commit, sealed)
         done.add_done_callback(partial(self._committed, sealed, release, waiters))
+
+    def _gap_over(self) -> None:
+        self._gap = None
+        self.wake()
 
     def _committed(
         self,
