@@ -16,6 +16,7 @@ from secrets import token_hex
 from typing import Self
 
 from lamplighter.model.errors import LampError
+from lamplighter.runtime.agents import sockets as unix
 from lamplighter.runtime.agents import wire
 from lamplighter.runtime.agents.errors import AskTimeoutError, OverloadedError, UnreachedError, told
 from lamplighter.runtime.agents.post import ERROR, PENDING, failure
@@ -174,10 +175,10 @@ class Caller:
         while True:
             gone = asyncio.Event()
             with contextlib.suppress(OSError):
-                _, stream = await loop.create_unix_connection(
-                    partial(Stream, partial(self._took, shard), partial(_set, gone)),
-                    str(self._sockets[shard]),
-                )
+                with unix.address(self._sockets[shard]) as path:
+                    _, stream = await loop.create_unix_connection(
+                        partial(Stream, partial(self._took, shard), partial(_set, gone)), path
+                    )
                 self._streams[shard] = stream
                 self._fresh[shard] = [sent.single for sent in self._open[shard].values()]
                 self._flush()

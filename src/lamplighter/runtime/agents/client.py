@@ -18,6 +18,7 @@ from lamplighter.runtime.agents import sockets as unix
 from lamplighter.runtime.agents import wire
 from lamplighter.runtime.agents.agent import Message
 from lamplighter.runtime.agents.errors import AskTimeoutError, told
+from lamplighter.runtime.agents.inspection.inspector import Inspector
 from lamplighter.runtime.agents.kinds import ENCODE
 from lamplighter.runtime.agents.pool import layout
 from lamplighter.runtime.agents.post import ERROR, Status, failure
@@ -65,6 +66,11 @@ class AgentClient:
         """
         pool = layout.found(Path(folder))
         return cls(pool.sockets, name, partitions=pool.card.partitions)
+
+    @property
+    def inspect(self) -> Inspector:
+        """Looks into the agents that this client sends to."""
+        return Inspector(self._sockets, partitions=self._partitions)
 
     async def __aenter__(self) -> Self:
         for host in range(len(self._sockets)):

@@ -14,11 +14,28 @@ import msgspec
 
 from lamplighter.runtime.agents import sockets, wire
 from lamplighter.runtime.agents.driver import Driver, Place
+from lamplighter.runtime.agents.endings import told
 from lamplighter.runtime.agents.host import Host
+from lamplighter.runtime.agents.inspection.looking import answer
+from lamplighter.runtime.agents.inspection.values import Query
+from lamplighter.runtime.agents.kinds import ENCODE
 from lamplighter.runtime.agents.links import Again, Link, Run, Taken, runs
+from lamplighter.runtime.agents.post import ERROR, VALUE, Status
 from lamplighter.runtime.agents.release import Release
 from lamplighter.runtime.agents.singles import Callers
-from lamplighter.runtime.agents.wire import Forget, Have, Hello, Links, Offers, Singles, Stream, ToHost, Told
+from lamplighter.runtime.agents.wire import (
+    Forget,
+    Have,
+    Hello,
+    Inspect,
+    Links,
+    Offer,
+    Offers,
+    Singles,
+    Stream,
+    ToHost,
+    Told,
+)
 
 AGAIN_S = 0.1
 """How long a sender waits before it goes back to what there was no room for."""
@@ -118,7 +135,7 @@ class Server:
 
     def _took(self, stream: Stream, packed: bytes) -> None:
         host = self._driver.host
-        if self._closed or self._driver.ended.done():  # accepted while it closed: its sender shall look for the next holder
+        if self._closed or self._driver.ended.done():  # its sender shall look for the next holder
             stream.close()
             return
         try:
@@ -134,15 +151,7 @@ class Server:
     def _heed(self, host: Host, stream: Stream, message: ToHost) -> None:
         match message:
             case Offers():
-                for offer in message.offers:
-                    host.offer(
-                        offer.partition % self._place.partitions,
-                        stream.sender,
-                        offer.first,
-                        offer.addresses,
-                        offer.payloads,
-                        answers=offer.answers,
-                    )
+                self._offered(host, stream.sender, message.offers)
             case Links():
                 self._linked(message.links)
             case Hello():
@@ -150,11 +159,41 @@ class Server:
             case Singles():
                 self._singles.take(host, stream, message.singles)
             case Forget():
-                for partition, sender in message.sessions:
-                    host.forget(partition % self._place.partitions, sender)
+                self._forget(host, message.sessions)
+            case Inspect():
+                self._ask(stream, message.query)
             case Have():
                 for partition, sequence in message.upto:
                     host.received(partition % self._place.partitions, stream.sender, sequence)
+
+    def _offered(self, host: Host, sender: str, offers: list[Offer]) -> None:
+        for offer in offers:
+            host.offer(
+                offer.partition % self._place.partitions,
+                sender,
+                offer.first,
+                offer.addresses,
+                offer.payloads,
+                answers=offer.answers,
+            )
+
+    def _forget(self, host: Host, sessions: list[tuple[int, str]]) -> None:
+        for partition, sender in sessions:
+            host.forget(partition % self._place.partitions, sender)
+
+    def _ask(self, stream: Stream, query: Query) -> None:
+        """Answer a question about this shard, in a task of its own: it may have to go through every agent."""
+        task = asyncio.get_running_loop().create_task(self._answer(stream, query))
+        self._tasks.append(task)
+        task.add_done_callback(self._tasks.remove)
+
+    async def _answer(self, stream: Stream, query: Query) -> None:
+        status: Status = VALUE
+        try:
+            payload = ENCODE(await answer(self._driver, self._place, query))
+        except Exception as error:  # noqa: BLE001 - states are of the user's classes; the asker is told
+            status, payload = ERROR, ENCODE(told(error))
+        stream.write(Told([], [], [], [(0, status, payload)]))
 
     def _greet(self, stream: Stream, sender: str) -> None:
         stream.sender = f"s/{sender}"

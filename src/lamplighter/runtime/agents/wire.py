@@ -2,6 +2,7 @@
 
 client ─▶ Hello, Offers, Have ─▶ host        host ─▶ Told ─▶ client        host ◀─ Links ─▶ host
 caller ─▶ Singles, Forget     ─▶ host        host ─▶ Told ─▶ caller
+inspector ─▶ Inspect          ─▶ host        host ─▶ Told ─▶ inspector
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from typing import Any
 import msgspec
 
 from lamplighter.runtime.agents.errors import TurnError
+from lamplighter.runtime.agents.inspection.values import Query
 from lamplighter.runtime.agents.links import Link
 
 LENGTH = Struct("<I")
@@ -82,6 +84,12 @@ class Forget(msgspec.Struct, array_like=True, tag=9, gc=False):
     sessions: list[tuple[int, str]]
 
 
+class Inspect(msgspec.Struct, array_like=True, tag=12, gc=False):
+    """A question about the shard; answered in `Told.singles`, under the number 0."""
+
+    query: Query
+
+
 class Told(msgspec.Struct, array_like=True, gc=False):
     """What a host tells a client, all of it durable.
 
@@ -98,7 +106,7 @@ class Told(msgspec.Struct, array_like=True, gc=False):
     singles: list[tuple[int, int, bytes]] = []
 
 
-ToHost = Hello | Offers | Have | Links | Singles | Forget
+ToHost = Hello | Offers | Have | Links | Singles | Forget | Inspect
 _encode = msgspec.msgpack.Encoder().encode
 to_host = msgspec.msgpack.Decoder(ToHost).decode
 to_client = msgspec.msgpack.Decoder(Told).decode
