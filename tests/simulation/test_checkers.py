@@ -8,7 +8,7 @@ from lamplighter.model.decisions import Decision, Priority, Proposal
 from lamplighter.model.facts import HEALTH, TRAFFIC, Facts, Load, Source
 from lamplighter.model.findings import Finding
 from lamplighter.model.history import Closed, History, WorkloadHistory
-from lamplighter.model.intents import Answer, Up
+from lamplighter.model.intents import Answer, Down, Rollback, Up
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.system import Guards, Health
 from lamplighter.targets.simulated import Ailment, App, Demand, Trouble, World
@@ -297,6 +297,59 @@ def test_one_that_answers_for_the_first_time_is_judged_as_it_was_seen(
     action = Replace(workload="search", release="r1", replica="search-1", start="search-2")
     event = Applied(world.now, world.now, action, "a-1", 1, "", seen, world.truth(), world.truth())
     assert violations == len(list(checker.look(event, witness)))
+
+
+@pytest.mark.parametrize(("recorded_at", "violations"), [(55.0, 1), (30.0, 0)])
+def test_budget_goes_by_when_an_action_was_decided_even_if_that_is_told_later(
+    recorded_at: float, violations: int
+) -> None:
+    """A slow disk tells of a decision when it is done already; it is as old as it is."""
+    world, checker = World(), BudgetKept()
+    witness = Witness(world)
+    wanted = replace(system(search=2), guards=Guards(actions=1, window_s=60.0))
+    witness.system, witness.systems, witness._in_force_since = wanted, [wanted], [0.0]
+    scale, truth = Scale(workload="search", release="r1", replicas=3, starts=("search-3",)), world.truth()
+    events = [Applied(at, at, scale, f"a-{at:g}", 1, "one", None, truth, truth) for at in (55.0, 95.0)]
+    assert [] == list(checker.look(events[0], witness))
+    witness.decided |= {"a-55": recorded_at, "a-95": 95.0}
+    assert violations == len(list(checker.look(events[1], witness)))
+
+
+@pytest.mark.parametrize(("sent_at", "excused"), [(99.0, True), (101.0, False)])
+def test_what_was_sent_while_all_was_ordered_down_is_that_orders_if_it_was_rolled_back_too(
+    sent_at: float,
+    excused: bool,  # noqa: FBT001
+) -> None:
+    """A way back before it that is in force still takes nothing from what the order excuses."""
+    world = World()
+    witness, wanted = Witness(world), system(search=1)
+    asked = ((0.0, Up(id="up", system=wanted)), (50.0, Rollback(id="back", workload="search")))
+    for at, intent in (*asked, (80.0, Down(id="down")), (100.0, Up(id="again", system=wanted))):
+        inputs = Inputs(now=at, facts=Facts(at=at), intents=(intent,))
+        answers = (Answer(intent=intent.id, accepted=True),)
+        witness.heard(inputs, Result(answers=answers), History(), recorded=True)
+    assert excused == witness.ordered_down("search", sent_at)
+
+
+@pytest.mark.parametrize(
+    ("release", "share", "goes_on"), [("r1", 0.1, True), ("r1", 1.0, False), ("r3", 0.1, False)]
+)
+def test_way_back_goes_on_where_its_release_is_asked_for_again(
+    release: str,
+    share: float,
+    goes_on: bool,  # noqa: FBT001
+) -> None:
+    """An order that names the release that is gone back to changes nothing about how it comes there."""
+    world = World()
+    witness, wanted = Witness(world), system(search=1)
+    world.shares["search"] = {"r1": share, "r2": 1 - share}
+    back = Rollback(id="back", workload="search"), "going back to r1"
+    again = Up(id="up", system=wanted, releases={"search": release}), "no release changes"
+    for at, (intent, detail) in ((50.0, back), (60.0, again)):
+        inputs = Inputs(now=at, facts=Facts(at=at), intents=(intent,))
+        answers = (Answer(intent=intent.id, accepted=True, detail=detail),)
+        witness.heard(inputs, Result(answers=answers), History(), recorded=True)
+    assert goes_on == ("search" in witness.rolled_back)
 
 
 @pytest.mark.parametrize(("slower_times", "need"), [(1.0, 5.0), (2.0, 10.0)])

@@ -6,6 +6,7 @@ Knows what is settled and what lives; of a load only whether it has been read, n
 from collections.abc import Iterator
 
 from lamplighter.controllers import contracts
+from lamplighter.controllers.configure import configured
 from lamplighter.controllers.kinds import finding
 from lamplighter.controllers.load import before, first_read
 from lamplighter.controllers.numbers import at_once
@@ -34,8 +35,9 @@ def housekeeping(system: System, survey: Survey, history: History) -> Verdict:
        or earlier if there are more than a few; not while an order to start it is unanswered: given again,
        that would start another of its name.
     2. More of a release live than is settled (an answer was lost): the least busy are drained, no more
-       at once than may be at risk; not while its load has been read only once: a number that was settled
-       when no record could be kept may be what it needs, and scaling is first to say so.
+       at once than may be at risk; not while its load has been read only once, or the gateway is not set
+       as the spec says: a number that was settled when no record could be kept may be what it needs, and
+       scaling is first to say so.
     3. A replica drains for longer than it may: a finding.
     4. A replica of a workload that this system never had: a finding, and it is left alone.
     """
@@ -85,7 +87,11 @@ def _too_many(
         there = survey.staying(name, release)
         spares = successors(memory, survey, name, release)
         excess = len(there) - wanted - len(spares)
-        if excess <= 0 or not wanted or first_read(memory.samples, service, survey.now, last):
+        if excess <= 0 or not wanted:
+            continue
+        if service.scale and not (
+            configured(system, survey) and not first_read(memory.samples, service, survey.now, last)
+        ):
             continue
         most = min(excess, at_once(system, survey.carrying(name)))
         stops = contracts.victims((each for each in there if each.id not in spares), most)

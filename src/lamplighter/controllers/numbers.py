@@ -280,11 +280,14 @@ def _left_to_strays(survey: Survey, workload: str, ours: Collection[str]) -> dic
     return {each: round(count / total, SHARE_DIGITS) for each, count in sorted(ready.items()) if count}
 
 
-def _by_ready(stable: Side, candidate: Side) -> dict[str, float]:
+def _by_ready(stable: Side, candidate: Side) -> dict[str, float] | None:
     """Return shares by who is ready, where a gateway has forgotten them in the middle of a rollout.
 
-    All of it for stable would be too much for what is left of that.
+    All of it for stable would be too much for what is left of that. None while it is not known of each
+    whether it serves: until then all that do have their part.
     """
+    if stable.may_serve > stable.ready or candidate.may_serve > candidate.ready:
+        return None
     if candidate.release == stable.release or not candidate.ready:
         return {stable.release: 1.0}
     gains = round(candidate.ready / (candidate.ready + stable.ready), SHARE_DIGITS)

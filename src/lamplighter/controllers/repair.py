@@ -74,8 +74,8 @@ def repair(system: System, survey: Survey, history: History) -> Verdict:
        there may be room, but for who has only just dropped out of the list, that is waited for.
     7. Its state is unknown: left alone; the finding names the silent source.
     8. `attempts` failures in one place within `window_s`: handed to a person with the evidence.
-    9. A release that is neither stable nor rolled out, and gets no traffic: none of it is replaced, since
-       all of it is to go.
+    9. A release that is neither stable nor rolled out, and gets no traffic, or would by a gateway without
+       shares, and serves none: none of it is replaced, since all of it is to go.
     """
     if silence := survey.silence(PROCESSES):
         message = f"{PROCESSES} silent since {silence.since:g}: {silence.why}"
@@ -103,7 +103,10 @@ def _leaves(memory: WorkloadHistory, survey: Survey, workload: str, release: str
     staying = {memory.stable, rollout.candidate if rollout else ""} - {""}
     if not staying or release in staying or survey.given(workload).get(release):
         return False
-    return not contracts.takes_traffic(survey, workload, release)
+    if not contracts.takes_traffic(survey, workload, release):
+        return True
+    dark = all(each.ready is False for each in survey.staying(workload, release))
+    return dark and not survey.facts.shares.get(workload)
 
 
 def _repairs(place: Place) -> Iterator[Proposal | Finding]:

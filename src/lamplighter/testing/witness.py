@@ -65,6 +65,7 @@ class Witness:
         self.rolled_back: dict[str, Instant] = {}
         self.down_at: Instant | None = None
         self.freed_until: dict[str, Instant] = {}
+        self._down_until: Instant = -1.0
         self.decided: dict[str, Instant] = {}
         self.recorded: dict[str, Instant] = {}
         self.unrecorded: set[str] = set()
@@ -165,6 +166,8 @@ class Witness:
         """Return whether everything had been ordered down, or this workload out, when it was sent."""
         if self.down_at is not None or self.service(workload) is None:
             return True
+        if sent_at <= self._down_until:
+            return True
         return workload not in self.rolled_back and self.released_by_order(workload, sent_at)
 
     def _look(self, event: Event) -> None:
@@ -228,6 +231,7 @@ class Witness:
             if before.get(name) != service or name in releases:
                 self._changed_at[name] = at
         if self.down_at is not None:
+            self._down_until = at
             self.freed_until = dict.fromkeys((*system.services, ""), at)
         self.freed_until |= dict.fromkeys(system.services.keys() - before.keys(), at)
         for name in self._served.keys() - system.services.keys():
@@ -236,11 +240,17 @@ class Witness:
         self.systems.append(system)
         self._in_force_since.append(at)
         for name, release in releases.items():
-            if self.rolled_back.pop(name, None) is not None:
+            if not self._goes_on_back(name, release) and self.rolled_back.pop(name, None) is not None:
                 self.freed_until[name] = at
             if self._calls_back(name, release, answer):
                 self.rolled_back[name] = at
             self.releases.setdefault(name, []).append((at, release))
+
+    def _goes_on_back(self, workload: str, release: str) -> bool:
+        """Return whether an Up asks for the very release that a person is going back to at this moment."""
+        if workload not in self.rolled_back or self.promised.get(workload, (0.0, ""))[1] != release:
+            return False
+        return self.world.shares.get(workload, {}).get(release, 0.0) < 1
 
     def _calls_back(self, workload: str, release: str, answer: str) -> bool:
         """Return whether an Up asks for the release before, while another one is on its way.

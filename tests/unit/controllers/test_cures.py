@@ -295,6 +295,7 @@ LEFT = {"wanted": {"r1": 2, "r2": 1}, "first_ready": {"web-3": 1.0}, "not_ready_
         ({"rollout": RolloutState(candidate="r2", stable="r1")}, {"r1": 1.0}, ["swap web-3"]),
         ({"rollout": RolloutState(candidate="r2", stable="r1", verdict="failed")}, {"r1": 1.0}, []),
         ({"stable": ""}, {"r1": 1.0}, ["swap web-3"]),
+        ({}, {}, []),
     ],
 )
 def test_what_is_to_go_altogether_is_not_cured(

@@ -34,6 +34,7 @@ from lamplighter.testing.builders import (
 
 ENDED = Shape(phase=crashed.phase, ready=False, exit=crashed.exit, draining_since=1.0)
 TWO = system(web=2)
+SCALED = system(web=(1, 4))
 
 
 def seen(known: Facts) -> Survey:
@@ -104,7 +105,18 @@ def test_too_many_are_not_drained_on_the_first_reading_of_a_load(
     load: tuple[Sample, ...], stops: int
 ) -> None:
     """A successor knows no number that was settled without a record: scaling says first what is needed."""
-    verdict = housekeeping(SCALED, seen(facts(web=[up] * 3)), noting(SCALED, samples=load))
+    verdict = housekeeping(SCALED, seen(facts(web=[up] * 3, wanted=SCALED)), noting(SCALED, samples=load))
+    assert stops == len([each for each in verdict.proposals if isinstance(each.action, Scale)])
+
+
+@pytest.mark.parametrize(("wanted", "stops"), [(SCALED, 1), (None, 0)])
+def test_too_many_are_not_drained_while_scaling_waits_for_the_gateway(
+    wanted: System | None, stops: int
+) -> None:
+    """What is needed is said first, and that waits until the gateway follows the spec in force."""
+    known = facts(web=[up] * 3, wanted=wanted)
+    quiet = (Sample(at=NOW - 20, in_flight=0.0, readings=9),)
+    verdict = housekeeping(SCALED, seen(known), noting(SCALED, samples=quiet))
     assert stops == len([each for each in verdict.proposals if isinstance(each.action, Scale)])
 
 
@@ -286,7 +298,6 @@ def test_number_is_held_longer_each_time_it_had_to_come_back(returns: int, held:
     assert 900.0 == held_s(Autoscale(window_s=900.0), WorkloadHistory(returns=returns))
 
 
-SCALED = system(web=(1, 4))
 FALLEN = (Sample(at=0.0, in_flight=0.0, readings=9),)
 
 

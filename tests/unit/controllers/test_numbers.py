@@ -11,6 +11,8 @@ from lamplighter.model.history import RolloutState, WorkloadHistory
 from lamplighter.model.system import RolloutPolicy
 from lamplighter.testing.builders import Shape, facts, hung, of, service, survey, up
 
+MAYBE = replace(up, ready=None)
+
 
 @pytest.mark.parametrize(("candidate", "stable"), [(up, 1), (hung, 2)])
 def test_stable_makes_way_for_what_carries_too_much_already(candidate: Shape, stable: int) -> None:
@@ -94,4 +96,18 @@ def test_traffic_stays_where_one_may_serve_that_is_only_not_listed(
     memory = WorkloadHistory(stable="r1", rollout=state, capacity=2, wanted={"r1": 2, "r2": 1})
     memory = replace(memory, unlisted_since=hidden)
     seen = replace(facts(web=[up, hung]), shares={"web": {"r1": 0.3, "r2": 0.7}})
+    assert shares == numbers(memory, web, survey(seen), 2).shares
+
+
+@pytest.mark.parametrize(
+    ("candidate", "shares"), [(up, {"r1": 0.5, "r2": 0.5}), (hung, {"r1": 1.0}), (MAYBE, None)]
+)
+def test_forgotten_shares_are_not_set_anew_before_it_is_known_who_serves(
+    candidate: Shape, shares: dict[str, float] | None
+) -> None:
+    """Until then every release that serves has its part of the traffic; unknown is not failed."""
+    web = service("web", 2, rollout=RolloutPolicy(steps=(0.5, 1.0), surge=1))
+    state = RolloutState(candidate="r2", stable="r1")
+    memory = WorkloadHistory(stable="r1", rollout=state, capacity=2, wanted={"r1": 1, "r2": 1})
+    seen = replace(facts(web=[up, of("r2", candidate)]), shares={})
     assert shares == numbers(memory, web, survey(seen), 2).shares

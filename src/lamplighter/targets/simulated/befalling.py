@@ -48,6 +48,10 @@ COUNTED_S = 30.0
 """A fault counts as near for so long after it."""
 
 
+UNENDED = frozenset({"standing-still"})
+"""Who stands still does so to the end, even if nothing goes wrong any more."""
+
+
 class Befalling:
     """Lets troubles come about, and remembers which spells last."""
 
@@ -108,10 +112,11 @@ class Befalling:
         return near is not None and self._world.now <= near[1] + within_s
 
     def end_all(self) -> None:
-        """End every spell."""
+        """End every spell; what takes its time is near until then."""
         self._spells.clear()
         now = self._world.now
-        self.near = {kind: (began, min(ends, now)) for kind, (began, ends) in self.near.items()}
+        for kind, (began, ends) in self.near.items():
+            self.near[kind] = began, ends if kind in UNENDED else min(ends, now)
 
 
 def _nothing(_world: "World", _trouble: Trouble) -> None:

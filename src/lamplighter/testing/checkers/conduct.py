@@ -33,7 +33,7 @@ class BudgetKept:
 
     What another maintainer did and could not write down is in nobody's count. What undoes an action waits
     for nothing. What a forgetful target does again counts once, and by when it was decided: one that could
-    be written down only later is no younger for that.
+    be written down only later is no younger for that, even if it was done before.
     """
 
     def __init__(self) -> None:
@@ -52,10 +52,14 @@ class BudgetKept:
         if event.action_id in self._counted:
             return
         self._counted.add(event.action_id)
-        self._acted.append((decided_at, event.action_id, event.holder))
-        while self._acted[0][0] <= decided_at - ACTED_S_MAX:
+        self._acted.append((event.sent_at, event.action_id, event.holder))
+        while self._acted[0][0] <= event.sent_at - ACTED_S_MAX:
             self._acted.popleft()
-        known = (at for at, one, who in self._acted if who == event.holder or one in witness.recorded)
+        known = (
+            witness.decided.get(one, sent_at)
+            for sent_at, one, who in self._acted
+            if who == event.holder or one in witness.recorded
+        )
         number = sum(decided_at - guards.window_s + 1e-6 < each <= decided_at for each in known)
         if number > guards.actions and event.action_id not in witness.undoing:
             window_s = guards.window_s

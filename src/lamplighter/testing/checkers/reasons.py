@@ -83,11 +83,12 @@ class ScaledDownRightly:
 def _makes_way(event: Applied, action: Scale, witness: Witness) -> bool:
     """Whether it is a rollout that takes from a release, since another one was ordered in its place.
 
-    Where there is no room beyond `max` that is how the other starts, whatever the load is.
+    Where there is no room beyond `max` that is how the other starts, whatever the load is. Housekeeping
+    brings what lives to that number where the rollout's own action did not.
     """
     ordered = witness.releases.get(action.workload, [])
     decision = witness.decisions.get(event.action_id)
-    by_rollout = decision is not None and decision.chosen.controller == "rollout"
+    by_rollout = decision is not None and decision.chosen.controller in ("rollout", "housekeeping")
     return by_rollout and bool(ordered) and ordered[-1][1] != action.release
 
 
