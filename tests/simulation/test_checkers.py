@@ -345,7 +345,7 @@ def test_way_back_goes_on_where_its_release_is_asked_for_again(
     world.shares["search"] = {"r1": share, "r2": 1 - share}
     back = Rollback(id="back", workload="search"), "going back to r1"
     again = Up(id="up", system=wanted, releases={"search": release}), "no release changes"
-    for at, (intent, detail) in ((50.0, back), (60.0, again)):
+    for at, (intent, detail) in ((50.0, back), (60.0, again), (70.0, again)):
         inputs = Inputs(now=at, facts=Facts(at=at), intents=(intent,))
         answers = (Answer(intent=intent.id, accepted=True, detail=detail),)
         witness.heard(inputs, Result(answers=answers), History(), recorded=True)
