@@ -254,7 +254,7 @@ def _share(move: Exchange, sides: tuple[Side, Side], up: int, total: int, share:
     need = max(1, replicas_for(move.goal, total))
     if taker.ready >= need or (taker.ready and not ((move.keep and giver.there) or giver.may_serve)):
         return move.goal
-    if not move.keep or (up < need and taker.ready >= up):
+    if not move.keep or taker.ready >= up:
         return min(move.goal, max(share, round(taker.ready / total, SHARE_DIGITS)))
     return share
 

@@ -111,3 +111,22 @@ def test_forgotten_shares_are_not_set_anew_before_it_is_known_who_serves(
     memory = WorkloadHistory(stable="r1", rollout=state, capacity=2, wanted={"r1": 1, "r2": 1})
     seen = replace(facts(web=[up, of("r2", candidate)]), shares={})
     assert shares == numbers(memory, web, survey(seen), 2).shares
+
+
+def test_gateway_without_shares_gives_all_to_the_only_release() -> None:
+    """With no rollout under way there is nobody to divide it with, however few of it are ready."""
+    web = service("web", 2)
+    memory = WorkloadHistory(stable="r1", capacity=2, wanted={"r1": 2})
+    seen = replace(facts(web=[up, hung]), shares={})
+    assert Numbers({"r1": 2}, {"r1": 1.0}) == numbers(memory, web, survey(seen), 2)
+
+
+def test_share_that_is_as_it_was_but_for_rounding_is_not_set_again() -> None:
+    """A third of the traffic stands as 0.3333 at the gateway: that is what one of three ready carries."""
+    web = service("web", 3, rollout=RolloutPolicy(steps=(1.0,), surge=1))
+    memory = WorkloadHistory(
+        stable="r1", rollout=RolloutState(candidate="r2", stable="r1"), capacity=3, wanted={"r1": 3, "r2": 1}
+    )
+    seen = facts(web=[up, up, up, of("r2", up)])
+    seen = replace(seen, shares={"web": {"r1": round(2 / 3, 4), "r2": round(1 / 3, 4)}})
+    assert numbers(memory, web, survey(seen), 3).shares is None

@@ -89,6 +89,11 @@ SPARED = fewer(4, "web-1", controller="repair", subject="web-1")
             [("scaling", FIRST + "web-1")],
         ),
         (share(r1=1.0), fewer(3, "web-1"), [("scaling", "rollout (rollout) was settled first on web")]),
+        (
+            share(r1=1.0),
+            replace(share(r1=0.5, r2=0.5), controller="scaling"),
+            [("scaling", "rollout (rollout) was settled first on web")],
+        ),
         (share(r1=1.0), fewer(3, "web-1", controller="rollout"), None),
         (share(r1=1.0), more(5), None),
         (
@@ -312,3 +317,38 @@ def test_room_that_one_leaves_is_for_the_next() -> None:
     found = outcome(more(5, "rollout"), second, third, known=facts(web=[up] * 4))
     assert [("rollout", "web/r1"), ("scaling", "web/r2")] == [each[:2] for each in found]
     assert [("scaling", "scaling took the last room within max and surge first")] == found[1][2]
+
+
+def restored(starts: int, wanted: int) -> Proposal:
+    """Return a proposal of repair to start again what is missing from a number."""
+    return contracts.grow("web", "r1", (wanted, wanted - starts, wanted), why("repair"), TIMING)
+
+
+@pytest.mark.parametrize(
+    ("proposal", "wanted", "lives", "settles"),
+    [
+        (contracts.grow("web", "r2", (0, 0, 1), why("rollout"), TIMING), {"r1": 7}, 4, False),
+        (contracts.grow("web", "r2", (0, 0, 1), why("rollout"), TIMING), {"r1": 6}, 4, True),
+        (contracts.grow("web", "r2", (0, 0, 1), why("rollout"), TIMING), {"r1": 4, "r2": 1}, 6, True),
+        (contracts.grow("web", "r2", (0, 0, 1), why("rollout"), TIMING), {"r1": 4}, 7, False),
+        (contracts.grow("web", "r1", (9, 5, 8), why("rollout"), TIMING), {"r1": 9}, 5, False),
+        (contracts.grow("web", "r1", (9, 6, 7), why("rollout"), TIMING), {"r1": 9}, 6, True),
+        (restored(1, 8), {"r1": 8}, 6, True),
+        (restored(1, 7), {"r1": 7}, 6, True),
+        (restored(2, 8), {"r1": 8}, 6, False),
+        (replace(restored(1, 5), subject="web-1"), {"r1": 7}, 4, False),
+        (replace(restored(1, 5), subject="web-1"), {"r1": 6}, 4, True),
+    ],
+)
+def test_room_is_for_what_is_settled_and_for_what_lives(
+    proposal: Proposal, wanted: dict[str, int], lives: int, *, settles: bool
+) -> None:
+    """An owner's number and a successor count beyond what is settled; what was missing does not."""
+    history = _noted(AT_REST, wanted=wanted)
+    assert settles == bool(outcome(proposal, history=history, known=facts(web=[up] * lives)))
+
+
+def test_nothing_is_started_of_what_is_in_no_spec() -> None:
+    """Neither of a workload that has left it, nor where none is in force."""
+    assert [] == outcome(more(5), history=replace(AT_REST, system=system(db=2)))
+    assert [] == outcome(more(5), history=replace(AT_REST, system=None))

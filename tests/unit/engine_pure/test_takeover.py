@@ -148,3 +148,9 @@ def test_no_more_is_started_than_the_new_order_starts() -> None:
     """What else is lacking is repair's: it lives no more, and is not this order's to start."""
     old = replace(wants(6), action=replace(wants(6).action, starts=("web-5", "web-6")))  # type: ignore[type-var]
     assert (("web-5", "web-6", ""), ()) == taken(wants(9, starts=1), under_way(old, "unknown"))
+
+
+def test_each_is_stopped_once() -> None:
+    """One that the overtaken order was to stop, and the new one too, is counted once."""
+    old = under_way(wants(3, "web-4"), None)
+    assert ((), ("web-4", "web-1")) == taken(wants(2, "web-4", "web-1", "web-2"), old)
