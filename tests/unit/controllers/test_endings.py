@@ -5,8 +5,10 @@ from msgspec.structs import replace
 from tests.unit.engine_pure.world import World, service, system
 
 from lamplighter.controllers import contracts
+from lamplighter.controllers.configure import configure
 from lamplighter.controllers.housekeeping import housekeeping
 from lamplighter.controllers.survey import Survey
+from lamplighter.controllers.teardown import teardown
 from lamplighter.model.actions import Dismantle, Forget, OutcomeState, Scale
 from lamplighter.model.decisions import Decision, Priority
 from lamplighter.model.facts import HEALTH, PROCESSES, TRAFFIC, Phase
@@ -180,3 +182,24 @@ def test_overdue_drain_is_reported(down: bool) -> None:  # noqa: FBT001
     here.facts = lambda: replace(facts, at=here.now)  # type: ignore[method-assign]
     here.once()
     assert "drain-overdue" in here.kinds()
+
+
+def test_end_of_everything_ends_what_nobody_remembers_too() -> None:
+    """A replica of a workload that is in no history is the system's all the same."""
+    wanted = builders.system(web=1)
+    seen = builders.survey(builders.facts(web=[], odd=[builders.up]))
+    history = replace(builders.settled(wanted), workloads={})
+    actions = [each.action for each in teardown(wanted, seen, history).proposals]
+    assert [("odd", ("odd-1",))] == [(each.workload, each.stops) for each in actions]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("under_way", "proposed"), [("this", 0), ("another", 1), ("none", 1)])
+def test_gateway_that_is_being_set_is_left_to_it(under_way: str, proposed: int) -> None:
+    """Where it is being set as the spec in force says; another spec's order is overtaken."""
+    wanted = builders.system(web=1)
+    why = contracts.Why("configure", Priority.SAFETY, "a test")
+    chosen = contracts.configure(wanted if under_way == "this" else builders.system(web=2), why)
+    decision = Decision(id="a-1", at=59.0, subject=chosen.subject, chosen=chosen, state="act", basis="b")
+    pending = {} if under_way == "none" else {"a-1": Pending(decision=decision)}
+    seen = Survey(builders.facts(web=[builders.up]), builders.NOW, pending)
+    assert proposed == len(configure(wanted, seen, builders.settled(wanted)).proposals)
