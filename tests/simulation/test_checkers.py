@@ -11,6 +11,7 @@ from lamplighter.model.history import Closed, History, WorkloadHistory
 from lamplighter.model.intents import Answer, Down, Rollback, Up
 from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.system import Guards, Health
+from lamplighter.model.system import Scale as Autoscale
 from lamplighter.targets.simulated import Ailment, App, Demand, Trouble, World
 from lamplighter.targets.simulated.journal import Applied, Standing, Truth
 from lamplighter.testing.builders import crashed, facts, service, starting, system, up
@@ -26,7 +27,7 @@ from lamplighter.testing.checkers import (
     WaitersServed,
 )
 from lamplighter.testing.checkers.seen import could_serve
-from lamplighter.testing.need import needed
+from lamplighter.testing.need import needed, overloaded
 from lamplighter.testing.witness import Witness
 
 BUSY = App(service_s=0.1, start_s=1.0, demand=Demand(points=((0.0, 400.0),), noise=0.0))
@@ -344,12 +345,20 @@ def test_way_back_goes_on_where_its_release_is_asked_for_again(
     witness, wanted = Witness(world), system(search=1)
     world.shares["search"] = {"r1": share, "r2": 1 - share}
     back = Rollback(id="back", workload="search"), "going back to r1"
-    again = Up(id="up", system=wanted, releases={"search": release}), "no release changes"
+    said = "no release changes" if release == "r1" else "rolling out search"
+    again = Up(id="up", system=wanted, releases={"search": release}), said
     for at, (intent, detail) in ((50.0, back), (60.0, again), (70.0, again)):
         inputs = Inputs(now=at, facts=Facts(at=at), intents=(intent,))
         answers = (Answer(intent=intent.id, accepted=True, detail=detail),)
         witness.heard(inputs, Result(answers=answers), History(), recorded=True)
     assert goes_on == ("search" in witness.rolled_back)
+
+
+@pytest.mark.parametrize(("goal", "too_few"), [(8.0, False), (40.0, True)])
+def test_goal_beyond_what_a_replica_can_do_asks_for_too_few(goal: float, too_few: bool) -> None:  # noqa: FBT001
+    """Forty requests are worked on, sixteen at once by each: one replica for all of them is not enough."""
+    wanted = service("search", (1, 9), scale=Autoscale(goal=goal))
+    assert too_few == overloaded(World(apps={"search": BUSY}), wanted, 1.0, "r1")
 
 
 @pytest.mark.parametrize(("slower_times", "need"), [(1.0, 5.0), (2.0, 10.0)])

@@ -6,6 +6,8 @@ since only there it is known which of them go ahead.
 
 from collections.abc import Collection, Iterable, Mapping
 
+from msgspec.structs import replace
+
 from lamplighter.controllers.survey import Survey
 from lamplighter.model.actions import (
     Action,
@@ -152,6 +154,11 @@ def shrink(
             destructive=True,
         ),
     )
+
+
+def unasked(proposal: Proposal) -> Proposal:
+    """Return a drain to zero of what nobody asks for: it puts no request at risk, since there is none."""
+    return replace(proposal, contract=replace(proposal.contract, blast_radius=0.0))
 
 
 def _stands(replica: Replica) -> Condition:

@@ -1,7 +1,7 @@
 """Rollout: bring a new release in, step by step, and an old one out; and keep numbers as settled.
 
-Knows releases, readiness and traffic shares; nothing of load. A change of the spec that changes no
-release never comes here.
+Knows releases, readiness and traffic shares; of load only whether nobody asks. A change of
+the spec that changes no release never comes here.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from lamplighter.controllers import contracts
 from lamplighter.controllers.configure import configured
 from lamplighter.controllers.contracts import SHARE_TOLERANCE
 from lamplighter.controllers.kinds import finding
+from lamplighter.controllers.load import asked
 from lamplighter.controllers.needs import awaited, lacking
 from lamplighter.controllers.numbers import (
     Numbers,
@@ -26,7 +27,7 @@ from lamplighter.controllers.numbers import (
 )
 from lamplighter.controllers.repair import failing, successors
 from lamplighter.controllers.survey import Survey
-from lamplighter.model.actions import Heard, Ready, Scale, Shares
+from lamplighter.model.actions import Heard, Idle, Ready, Scale, Shares
 from lamplighter.model.decisions import Priority, Proposal, Verdict
 from lamplighter.model.facts import HEALTH, PROCESSES, TRAFFIC
 from lamplighter.model.findings import Evidence, Finding
@@ -114,7 +115,8 @@ def _fewer(
 
     One that is being `given` some right now, or by this very move, is not unused, whatever becomes of that.
     Of one that gets some nothing that serves is drained while those that are to stay are not all ready:
-    what is only coming carries no traffic yet.
+    what is only coming carries no traffic yet. The last that serves go only while nobody asks for them: at
+    zero there may live one that was started when no record could be kept.
     """
     release, to = aim
     shares = survey.facts.shares.get(service.name, {})
@@ -132,6 +134,17 @@ def _fewer(
     scale = Scale(workload=service.name, release=release, replicas=to, stops=stops, drain_s=service.drain_s)
     ready = Ready(workload=service.name, release=release, at_least=survey.ready(service.name, release))
     stand = Shares(workload=service.name, shares=dict(sorted(shares.items())))
+    if not to and not unused and ready.at_least and ready.at_least == survey.ready(service.name):
+        if asked(survey.facts.loads.get(service.name)) != 0:
+            return ()
+        idle = Idle(workload=service.name)
+        return (
+            contracts.unasked(
+                contracts.shrink(
+                    survey, scale, why, sources=contracts.EVERY_SOURCE, needs=(stand, ready, idle)
+                )
+            ),
+        )
     needs = (stand,) if unused else (stand, ready)
     sources = (PROCESSES, HEALTH) if unused else contracts.EVERY_SOURCE
     return (contracts.shrink(survey, scale, why, sources=sources, needs=needs),)

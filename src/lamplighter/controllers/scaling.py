@@ -6,8 +6,6 @@ broken replicas are repair's.
 
 from math import ceil
 
-from msgspec.structs import replace
-
 from lamplighter.controllers import contracts
 from lamplighter.controllers.configure import configured
 from lamplighter.controllers.kinds import finding
@@ -169,13 +167,8 @@ def _down(
             sources=contracts.EVERY_SOURCE,
             needs=needs if total else (*needs, Idle(workload=name)),
         )
-        proposals.append(proposal if total else _harmless(proposal))
+        proposals.append(proposal if total else contracts.unasked(proposal))
     return proposals
-
-
-def _harmless(proposal: Proposal) -> Proposal:
-    """To zero puts no request at risk: there is none, and what comes then waits for a replica."""
-    return replace(proposal, contract=replace(proposal.contract, blast_radius=0.0))
 
 
 def _why(because: str, total: int) -> contracts.Why:

@@ -7,7 +7,7 @@ from lamplighter.model.system import Service
 from lamplighter.model.value import digest
 from lamplighter.targets.simulated.journal import Standing
 from lamplighter.targets.simulated.world import World
-from lamplighter.testing.need import needed
+from lamplighter.testing.need import needed, overloaded
 from lamplighter.testing.story import Story
 from lamplighter.testing.witness import Witness
 
@@ -114,7 +114,8 @@ def _misfit(world: World, service: Service, count: int, release: str) -> Iterato
     """Tell whether the number is far from what the load asks for.
 
     Requests that callers repeat since they wait too long are asked for too, and where they keep each other
-    waiting they do so for as long as nobody gives way: then as many as there may be are right as well.
+    waiting they do so for as long as nobody gives way: then as many as there may be are right as well. So they
+    are where the goal asks for fewer than can do the work: the number swings, and stays up longer each time.
     """
     name = service.name
     if service.scale is None or service.scale.on == "latency" or name in world.traffic.bursting:
@@ -122,7 +123,7 @@ def _misfit(world: World, service: Service, count: int, release: str) -> Iterato
     need = needed(world, service, world.now, release)
     low = min(service.replicas.max, max(service.replicas.min, floor(need * (1 - SLACK))))
     high = min(service.replicas.max, max(service.replicas.min, ceil(need * (1 + SLACK)) + 1))
-    if world.traffic.storming(name, world.now):
+    if world.traffic.storming(name, world.now) or overloaded(world, service, world.now, release):
         high = service.replicas.max
     if not low <= count <= high:
         yield f"{name} has {count} replicas, and its load asks for {need:.1f}"

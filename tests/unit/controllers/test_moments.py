@@ -11,7 +11,7 @@ from lamplighter.controllers.repair import repair
 from lamplighter.controllers.rollout import failure, progress, rollout
 from lamplighter.controllers.scaling import held_s, scaling
 from lamplighter.controllers.survey import Survey, trusted
-from lamplighter.model.actions import Forget, Ready, Replace, Scale, Shares
+from lamplighter.model.actions import Forget, Idle, Ready, Replace, Scale, Shares
 from lamplighter.model.decisions import Decision, Priority, Verdict
 from lamplighter.model.facts import HEALTH, TRAFFIC, Facts, Load
 from lamplighter.model.history import Closed, History, Pending, RolloutState, Sample, WorkloadHistory
@@ -424,6 +424,22 @@ def test_release_without_traffic_goes_whole_known_to_serve_or_not() -> None:
     decision = Decision(id="a-1", at=NOW, subject="web/r2", chosen=chosen, state="act", basis="b")
     coming = Survey(trusted(known, NOW), NOW, {"a-1": Pending(decision=decision)})
     assert [("web/r2", ("web-3",))] == fewer(coming, TWO, wanted=numbers_of | {"r2": 2})
+
+
+@pytest.mark.parametrize(("requests", "stops"), [(0, [("web/r1", ("web-1",))]), (3, []), (None, [])])
+def test_last_that_serves_goes_to_zero_only_where_nobody_asks(
+    requests: int | None, stops: list[tuple[str, tuple[str, ...]]]
+) -> None:
+    """One that was started without a record lives at zero: it is drained only if that is known to be idle."""
+    plan = system(web=(0, 2))
+    known = replace(facts(web=[up], wanted=plan), loads={"web": Load(in_flight=requests)})
+    assert stops == fewer(seen(known), plan, capacity=0, wanted={"r1": 0})
+    verdict = rollout(plan, seen(known), noting(plan, capacity=0, wanted={"r1": 0}))
+    told = [
+        (Idle(workload="web") in each.contract.needs, each.contract.blast_radius)
+        for each in verdict.proposals
+    ]
+    assert [(True, 0.0)][: len(stops)] == told
 
 
 def test_drain_that_is_cut_down_to_what_may_be_at_risk_needs_all_the_same() -> None:
