@@ -114,8 +114,9 @@ def _misfit(world: World, service: Service, count: int, release: str) -> Iterato
     """Tell whether the number is far from what the load asks for.
 
     Requests that callers repeat since they wait too long are asked for too, and where they keep each other
-    waiting they do so for as long as nobody gives way: then as many as there may be are right as well. So they
-    are where the goal asks for fewer than can do the work: the number swings, and stays up longer each time.
+    waiting they do so for as long as nobody gives way: then as many as there may be are right as well. So
+    they are where the goal asks for fewer than can do the work: the number swings, and stays up longer each
+    time.
     """
     name = service.name
     if service.scale is None or service.scale.on == "latency" or name in world.traffic.bursting:
