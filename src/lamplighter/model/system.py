@@ -4,17 +4,22 @@ Values only. Durations are seconds (`_s`), sizes bytes (`_bytes`), shares fracti
 money US dollars (`_usd`). `spec` makes these from text; nothing here knows of YAML.
 """
 
+from collections.abc import Collection
 from typing import ClassVar, Literal, TypeVar
 
 import msgspec
 
+from lamplighter.model.naming import kind_name
 from lamplighter.model.value import Value
 
 
 class Run(Value):
-    """How a workload is started: an ASGI app, a command that listens on `$PORT`, or an image."""
+    """How a workload is started: an ASGI app, a command that listens on `$PORT`, or an image.
 
-    kind: Literal["app", "command", "image"]
+    For agents it is the arguments of their host's process.
+    """
+
+    kind: Literal["app", "command", "image", "agents"]
     value: str
 
 
@@ -133,10 +138,11 @@ class Objective(Value):
 class Service(Value):
     """A workload that answers requests. `at` holds the same service as wanted at another site.
 
-    `protocol` is what its replicas speak; its callers may speak any of them to the gateway.
+    `protocol` is what its replicas speak; its callers may speak any of them to the gateway. `routes` are
+    paths of the gateway besides `route`.
     """
 
-    LATER: ClassVar[tuple[str, ...]] = ("protocol",)
+    LATER: ClassVar[tuple[str, ...]] = ("protocol", "routes")
 
     name: str
     run: Run
@@ -151,6 +157,7 @@ class Service(Value):
     resources: Resources = Resources()
     health: Health = Health()
     route: str = ""
+    routes: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
     drain_s: float = 30.0
     rollout: RolloutPolicy = RolloutPolicy()
@@ -161,12 +168,33 @@ class Service(Value):
     at: dict[str, "Service"] = {}
 
 
+AGENTS = "/agents"
+"""The path of the gateway below which agents are reached."""
+
+
 class AgentPool(Value):
-    """A workload of many durable agents of one kind, spread over `partitions`."""
+    """A workload of many durable agents that talk to each other, spread over `partitions`.
+
+    `agent` names classes (`module:Class`) or modules, which stand for all agents in them. Partitions are
+    dealt to `shards`, and those to the hosts that there are; both numbers hold for as long as the pool's
+    folder does. Without a `route` it is reached below `/agents`.
+    """
+
+    LATER: ClassVar[tuple[str, ...]] = (
+        "shards",
+        "scale",
+        "health",
+        "route",
+        "drain_s",
+        "rollout",
+        "repair",
+        "resilience",
+    )
 
     name: str
-    agent: str
+    agent: tuple[str, ...]
     partitions: int = 64
+    shards: int = 8
     folder: str = "."
     python: Python | None = None
     env: dict[str, str] = {}
@@ -174,9 +202,56 @@ class AgentPool(Value):
     needs: tuple[str, ...] = ()
     calls: tuple[str, ...] = ()
     replicas: Range = Range()
+    scale: Scale | None = None
     resources: Resources = Resources()
+    health: Health = Health(path="/healthz")
+    route: str = ""
+    drain_s: float = 30.0
+    rollout: RolloutPolicy = RolloutPolicy()
+    repair: Repair = Repair()
+    resilience: Resilience = Resilience()
     site: str = ""
     at: dict[str, "AgentPool"] = {}
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Return the paths of the gateway: what `route` says, else one for each class, or for all agents."""
+        if self.route:
+            return (self.route,)
+        return paths_of(self.agent)
+
+    def service(self) -> Service:
+        """Return the service that its hosts are: what is started, watched, rolled out and scaled."""
+        first, *others = self.paths
+        hosts = f"--agents {','.join(self.agent)} --partitions {self.partitions} --shards {self.shards}"
+        return Service(
+            name=self.name,
+            run=Run(kind="agents", value=hosts),
+            folder=self.folder,
+            python=self.python,
+            env=self.env,
+            secrets=self.secrets,
+            needs=self.needs,
+            replicas=self.replicas,
+            scale=self.scale,
+            resources=self.resources,
+            health=self.health,
+            route=first,
+            routes=tuple(others),
+            drain_s=self.drain_s,
+            rollout=self.rollout,
+            repair=self.repair,
+            resilience=self.resilience,
+            site=self.site,
+        )
+
+
+def paths_of(agents: Collection[str]) -> tuple[str, ...]:
+    """Return the gateway's paths for agents: one for each class; for a module all of `/agents`."""
+    classes = [each.rpartition(":")[2] for each in agents if ":" in each]
+    if len(classes) < len(agents):
+        return (AGENTS,)
+    return tuple(dict.fromkeys(f"{AGENTS}/{kind_name(each.rpartition('.')[2])}" for each in classes))
 
 
 class Job(Value):
@@ -313,9 +388,11 @@ class System(Value):
     def at(self, site: str) -> "System":
         """Return the system as wanted at `site`: overrides applied, other sites' workloads left out.
 
-        What is left out is also taken from what others need and call.
+        What is left out is also taken from what others need and call. The hosts of each pool of agents stand
+        among the services, under its name.
         """
         services, agents, jobs = _here(self.services, site), _here(self.agents, site), _here(self.jobs, site)
+        services |= {name: each.service() for name, each in agents.items()}
         there = {*services, *agents, *jobs}
         return msgspec.structs.replace(
             self,

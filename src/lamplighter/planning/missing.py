@@ -16,7 +16,8 @@ def possible(system: System, missing: Iterable[Finding]) -> System:
 
     A finding about a whole workload (`agents.reader`) or about how it is started
     (`services.search.image`) takes it out, also of what others need. One about a part of it
-    (`services.search.resources.gpu`) leaves it in: it runs without that part.
+    (`services.search.resources.gpu`) leaves it in: it runs without that part. The hosts of a pool of agents
+    go with the pool.
     """
     out = {name for each in missing if (name := _workload(each.subject))}
     services = {

@@ -7,6 +7,7 @@ fault has its place. What holds within one mapping is checked in `records`.
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from lamplighter.model.system import paths_of
 from lamplighter.spec.faults import Faults, closest, quoted
 from lamplighter.spec.tree import Entry, Mapping, Node, Place, Scalar, Sequence, is_null, locate
 
@@ -123,18 +124,27 @@ def _sites(tree: Mapping, seen: list[Seen], faults: Faults) -> None:
 
 
 def _routes(seen: list[Seen], site: str, faults: Faults) -> None:
-    """No two services may be reached under one path."""
+    """No two workloads may be reached under one path."""
     first: dict[str, tuple[str, Place]] = {}
     for each in seen:
-        route = each.effective("route", site)
-        if each.section != "services" or not isinstance(route, Scalar):
-            continue
-        path = route.text.rstrip("/") or "/"
-        if path in first:
-            other, place = first[path]
-            message = f"{quoted(path)} is the route of {other} already, on line {place.line}"
-            faults.add("duplicate-route", route.place, message, "give each service a path of its own")
-        first.setdefault(path, (each.name, route.place))
+        for path, written in _paths(each, site):
+            if path in first:
+                other, place = first[path]
+                message = f"{quoted(path)} is the route of {other} already, on line {place.line}"
+                faults.add("duplicate-route", written, message, "give each a route of its own")
+            first.setdefault(path, (each.name, written))
+
+
+def _paths(workload: Seen, site: str) -> Iterator[tuple[str, Place]]:
+    """Yield the gateway's paths of a workload, with where they are said or follow from."""
+    route = workload.effective("route", site)
+    if workload.section in ("services", "agents") and isinstance(route, Scalar):
+        yield route.text.rstrip("/") or "/", route.place
+    elif workload.section == "agents":
+        agent = workload.effective("agent", site)
+        named = [agent] if isinstance(agent, Scalar) else list(_texts(agent))
+        for path in paths_of([each.text for each in named]) if named else ():
+            yield path, named[0].place
 
 
 def _cycles(seen: list[Seen], site: str, faults: Faults) -> None:

@@ -219,8 +219,13 @@ unknown-site: A site that is not there
 no-default-site: Several sites and no default
     Commands that name no site mean default_site. With several sites, and none called here, it must
     be said.
-duplicate-route: Two services under one path
+agents-at-zero: A pool of agents without a host
+    Agents have timers that go off and mail that is on its way; with no host nothing of it would
+    happen until somebody asks. Let min be 1 or more: idle agents cost a host next to nothing.
+duplicate-route: Two workloads under one path
     The gateway could not tell whose request it is. A slash at the end makes no difference.
+    Agents are under /agents/KIND for each class that is named, or /agents for a module, unless their
+    pool has a route.
 needs-cycle: Workloads that need each other
     needs is about starting: what is needed must be ready first. In a circle nothing could ever
     start. Calls between running services may well go round; they are no matter for needs.
@@ -261,8 +266,9 @@ drain-too-short: Calls may outlive the drain
 nested-route: A route inside of another
     Requests go to the longest route that fits. The outer service never sees what the inner one
     takes.
-idle-replicas: More replicas than partitions
-    A replica owns partitions; one that owns none is idle.
+idle-replicas: More hosts of agents than shards
+    A host holds shards, and a shard holds partitions; one that has none only takes requests. Both
+    numbers hold for as long as the pool's folder does, so choose them for what is to come.
 spot-without-checkpoint: Work that can be lost
     A spot machine is cheap because it can be taken away. Without checkpoints the job starts over
     each time.

@@ -37,7 +37,7 @@ def _whole(tree: Mapping, system: System, found: Faults) -> None:
         found.add(
             "nothing-to-run", tree.place, message, "add a service, as in services: {web: {app: main:app}}"
         )
-    if system.services and not any(each.route for each in system.services.values()):
+    if system.services and not system.agents and not any(each.route for each in system.services.values()):
         message = "no service has a route, so the gateway has nothing to answer with"
         found.add("no-route", at(tree, "services"), message, "add route: / to the one that users talk to")
     if system.gateway.host not in ("127.0.0.1", "::1", "localhost"):
@@ -117,10 +117,12 @@ def _routes(tree: Mapping, system: System, found: Faults) -> None:
 
 def _others(tree: Mapping, system: System, found: Faults) -> None:
     for pool in system.agents.values():
-        if pool.replicas.max > pool.partitions:
-            message = f"with {pool.partitions} partitions, more replicas than that have nothing to do"
+        most = min(pool.partitions, pool.shards)
+        if pool.replicas.max > most:
+            which = "shards" if pool.shards <= pool.partitions else "partitions"
+            message = f"with {most} {which}, more hosts than that have nothing to do"
             found.add(
-                "idle-replicas", at(tree, "agents", pool.name, "replicas", "max"), message, "raise partitions"
+                "idle-replicas", at(tree, "agents", pool.name, "replicas", "max"), message, f"raise {which}"
             )
     for job in system.jobs.values():
         if job.spot and not job.checkpoint_s:

@@ -19,8 +19,18 @@ from lamplighter.spec.parts import (
     SCALE,
     SITE,
 )
-from lamplighter.spec.records import Above, Approvals, Backups, Lifecycles, Secrets, Services, Way, Whole
-from lamplighter.spec.shapes import Field, Many, Named, Record
+from lamplighter.spec.records import (
+    Above,
+    Agents,
+    Approvals,
+    Backups,
+    Lifecycles,
+    Secrets,
+    Services,
+    Way,
+    Whole,
+)
+from lamplighter.spec.shapes import Field, Many, Named, Record, Several
 from lamplighter.spec.sited import SITES_MAX, Sited
 from lamplighter.spec.words import duration, number, percentage, whole
 
@@ -91,16 +101,27 @@ SERVICE = Services(
     one_of=("app", "command", "image"),
 )
 
-AGENTS = Sited(
+AGENTS = Agents(
     model.AgentPool,
     "an agent pool",
     (
-        Field("agent", references.AGENT, "The class of the agents, as module:name.", required=True),
+        Field(
+            "agent",
+            Several(references.AGENT, "an agent class such as library.swarm:Reader, a module, or several"),
+            "What lives in the pool: classes as module:name, or modules with all their agents.",
+            required=True,
+        ),
         Field(
             "partitions",
             whole(1, 65_536),
             "Into how many parts the agents are divided; parts move, agents do not.",
             default="64",
+        ),
+        Field(
+            "shards",
+            whole(1, 256),
+            "Into how many journals the parts are dealt, which is how many hosts can share them.",
+            default="8",
         ),
         FOLDER,
         PYTHON_FIELD,
@@ -109,7 +130,25 @@ AGENTS = Sited(
         NEEDS,
         Field("calls", Many(words.NAME, "names of workloads"), "Workloads that the agents call."),
         REPLICAS_FIELD,
+        Field("scale", SCALE, "What the number of hosts follows; in_flight if max is above min."),
         RESOURCES_FIELD,
+        Field("health", HEALTH, "How a host shows that it can serve.", default="{path: /healthz}"),
+        Field(
+            "route",
+            references.ROUTE,
+            "The path of the gateway before the agents' kinds; /agents/KIND for each class, or /agents for a "
+            "module, if left out.",
+        ),
+        Field(
+            "drain",
+            duration(0, 86_400),
+            "How long requests in flight may take to end when a host goes.",
+            attr="drain_s",
+            default="30s",
+        ),
+        Field("rollout", ROLLOUT, "How a new release takes over."),
+        Field("repair", REPAIR, "How often repair is tried before a person is asked."),
+        Field("resilience", RESILIENCE, "How calls to it are protected."),
         SITE_FIELD,
     ),
 )

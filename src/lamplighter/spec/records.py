@@ -193,6 +193,22 @@ class Services(Sited):
         return super().finish(values, node, faults)
 
 
+class Agents(Sited):
+    """A pool of agents: with room to scale, it scales; it never goes to zero, for its timers need a host."""
+
+    def finish(self, values: dict[str, Any], node: Mapping, faults: Faults) -> Any:
+        """Return the pool."""
+        replicas = values.get("replicas", Range())
+        if replicas.min == 0:
+            message = "agents have timers and mail, which need a host"
+            faults.add("agents-at-zero", key_place(node, "replicas"), message, "let min be 1 or more")
+        if values.get("scale") is None and "scale" not in node.entries and replicas.max > replicas.min:
+            values["scale"] = Scale()
+        if len(values.get("route", "")) > 1:
+            values["route"] = values["route"].rstrip("/")
+        return super().finish(values, node, faults)
+
+
 def _spoken(values: dict[str, Any], node: Mapping, faults: Faults) -> None:
     """Refuse a protocol that what is run cannot speak, and a check in a protocol that it does not."""
     protocol = values.get("protocol", "http1")
@@ -241,6 +257,8 @@ class Whole(Record):
             if key in ("version", "approvals"):
                 continue
             each = getattr(system, field.attr)
+            if key == "services":  # at a site, the hosts of agents are among them
+                each = {name: service for name, service in each.items() if name not in system.agents}
             if field.required or each != self._default(field.attr):
                 found[key] = field.shape.plain(each)
         if approvals != Approvals():

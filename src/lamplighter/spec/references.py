@@ -60,7 +60,10 @@ APP = text(
     "bad-reference", "an ASGI app such as library.search:app", rf"{_DOTTED}:{_DOTTED}", _reference_mend
 )
 AGENT = text(
-    "bad-reference", "an agent class such as library.swarm:Reader", rf"{_DOTTED}:{_DOTTED}", _reference_mend
+    "bad-reference",
+    "an agent class such as library.swarm:Reader, or a module of them",
+    rf"{_DOTTED}(?::{_DOTTED})?",
+    _reference_mend,
 )
 
 

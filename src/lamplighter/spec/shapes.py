@@ -182,6 +182,30 @@ class Many(Shape):
         return [self.item.plain(each) for each in value]
 
 
+class Several(Shape):
+    """One scalar, or a list of them: `agent: a:B` is `agent: [a:B]`."""
+
+    def __init__(self, item: Written, expected: str) -> None:
+        self.item = item
+        self.expected = expected
+        self._many = Many(item, expected, least=1)
+
+    def read(self, node: Node, faults: Faults, name: str = "") -> Any:
+        """Return a tuple, also of one."""
+        if not isinstance(node, Scalar):
+            return self._many.read(node, faults, name)
+        value = self.item.read(node, faults, name)
+        return value if value is WRONG else (value,)
+
+    def schema(self, *, partial: bool = False) -> Schema:
+        """Return the schema of either form."""
+        return {"anyOf": [self.item.schema(partial=partial), self._many.schema()]}
+
+    def plain(self, value: Any) -> Any:
+        """Return one as itself, more as a list."""
+        return self.item.plain(value[0]) if len(value) == 1 else self._many.plain(value)
+
+
 class Named(Shape):
     """A mapping from names to one shape. `key` is the shape of the names, `most` how many there may be."""
 

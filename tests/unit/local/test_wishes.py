@@ -63,7 +63,7 @@ def test_what_does_not_run_here_is_said() -> None:
             ),
             "boxed": service(name="boxed", run=Run(kind="image", value="nginx")),
         },
-        agents={"reader": AgentPool(name="reader", agent="a:B")},
+        agents={"reader": AgentPool(name="reader", agent=("a:B",))},
         jobs={"index": Job(name="index", command="c")},
         queues={"events": Queue(name="events", broker="nats")},
         stores={"shelf": Store(name="shelf", kind="object")},

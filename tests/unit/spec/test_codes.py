@@ -81,6 +81,7 @@ FAULTS: dict[str, tuple[str | bytes, int, int]] = {
     "unknown-secret": (service("secrets: [key]"), 5, 15),
     "unknown-site": (service("site: prod"), 5, 11),
     "no-default-site": (TWO, 2, 1),
+    "agents-at-zero": ("system: x\nagents: {r: {agent: m:A, replicas: {min: 0, max: 2}}}", 2, 36),
     "duplicate-route": ("system: x\nservices: {a: {app: m:a, route: /x}, b: {app: m:b, route: /x}}", 2, 59),
     "needs-cycle": (service("needs: [web]"), 5, 13),
 }

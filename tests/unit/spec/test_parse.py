@@ -63,7 +63,7 @@ def test_resilience_and_checks() -> None:
 def test_what_surrounds_the_services() -> None:
     """Agents, jobs, stores, secrets, tenants, budgets and windows arrive as written."""
     system = LIBRARY_SYSTEM
-    assert ("library.swarm:Reader", ("search", "model")) == (
+    assert (("library.swarm:Reader",), ("search", "model")) == (
         system.agents["reader"].agent,
         system.agents["reader"].calls,
     )

@@ -12,12 +12,12 @@ from typing import Any, dataclass_transform, get_args, get_origin
 
 import msgspec
 
+from lamplighter.model.naming import kind_name
 from lamplighter.runtime.agents.errors import AgentDefinitionError
 
 Handler = Callable[..., Any]
 
 _SELF_TURN_MESSAGE = 3
-_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _OPTIONS: dict[str, tuple[type, ...]] = {
     "name": (str,),
@@ -106,7 +106,7 @@ def settings(cls: type[Agent]) -> Settings:
         if isinstance(value, int | float) and value < (0 if option.endswith("_s") else 1):
             raise _wrong(cls, f"Config.{option} is {value!r}", "give a larger number")
     if "name" not in vars(vars(cls).get("Config", object)):
-        asked["name"] = _WORD.sub("-", cls.__name__).lower().strip("_")
+        asked["name"] = kind_name(cls.__name__)
     if not _NAME.fullmatch(asked["name"]):
         raise _wrong(
             cls, f"{asked['name']!r} is no name of a kind", "use letters, digits and hyphens in Config.name"

@@ -11,13 +11,14 @@ KIND = "not-on-this-target"
 def missing(system: System) -> tuple[Finding, ...]:
     """Return one finding for each part of the spec that the local target cannot run yet."""
     return tuple(_of_system(system)) + tuple(
-        each for service in system.services.values() for each in _of_service(service)
+        each
+        for name, service in system.services.items()
+        for each in _of_service(service, f"{'agents' if name in system.agents else 'services'}.{name}")
     )
 
 
 def _of_system(system: System) -> Iterator[Finding]:
     named: dict[str, tuple[Mapping[str, object], str]] = {
-        "agents": (system.agents, "agent pools are not run"),
         "jobs": (system.jobs, "jobs are not run"),
         "queues": (system.queues, "queues are not provided"),
         "stores": (system.stores, "stores are not provided"),
@@ -30,8 +31,7 @@ def _of_system(system: System) -> Iterator[Finding]:
         yield _finding("budget", "the local target has no prices yet; the budget is not watched")
 
 
-def _of_service(service: Service) -> Iterator[Finding]:
-    place = f"services.{service.name}"
+def _of_service(service: Service, place: str) -> Iterator[Finding]:
     if service.run.kind == "image":
         yield _finding(f"{place}.image", "images are not run on the local target; give `app` or `command`")
     if service.resources.gpu:

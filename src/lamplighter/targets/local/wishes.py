@@ -14,7 +14,12 @@ def table(system: System) -> Table:
         host=_address(system.gateway.host),
         port=system.gateway.port,
         backends=tuple(_backend(each) for each in services),
-        routes=tuple(Route(prefix=each.route, backend=each.name) for each in services if each.route),
+        routes=tuple(
+            Route(prefix=prefix, backend=each.name)
+            for each in services
+            for prefix in (each.route, *each.routes)
+            if prefix
+        ),
     )
 
 

@@ -18,7 +18,7 @@ def run(asked: argparse.Namespace) -> int:
     for each in found.warnings:
         print(fault_text(each, warning=True) + "\n")
     parts = {
-        "service": len(system.services),
+        "service": len(system.services.keys() - system.agents.keys()),
         "agent pool": len(system.agents),
         "job": len(system.jobs),
         "queue": len(system.queues),

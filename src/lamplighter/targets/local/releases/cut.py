@@ -52,7 +52,7 @@ def cut(service: Service, source: Path, store: ReleaseStore, secrets: Secrets, s
     release = _release(service, tree, store.trees / tree, versions)
     if service.python is not None:
         place = store.environments / release.environment
-        build(service.python, store.trees / tree, place, serves_asgi=service.run.kind == "app", say=say)
+        build(service.python, store.trees / tree, place, runs=service.run.kind, say=say)
     if not store.has(release.id):
         compile_tree(store.trees / tree, binaries_of(store.root, release.environment) / "python")
         store.put(release)
@@ -62,7 +62,7 @@ def cut(service: Service, source: Path, store: ReleaseStore, secrets: Secrets, s
 def _release(service: Service, tree: str, files: Path, secrets: dict[str, str]) -> Release:
     environment, interpreter = "", platform.python_version()
     if service.python is not None:
-        environment = environment_digest(service.python, files, serves_asgi=service.run.kind == "app")
+        environment = environment_digest(service.python, files, runs=service.run.kind)
         interpreter = service.python.version or interpreter
     return Release(
         workload=service.name,

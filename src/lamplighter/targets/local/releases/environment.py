@@ -15,19 +15,28 @@ from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
+import lamplighter
 from lamplighter.model.errors import EnvironmentFault, UserError
 from lamplighter.model.system import Python
 
 BUILD_TIMEOUT_S = 1800
 COMPILE_TIMEOUT_S = 120
 READY = "lamplighter-ready"
-SERVER = ("uvicorn", "websockets")
-"""What serves an ASGI app, added where the lock file does not bring it, at our own versions."""
+SERVERS: dict[str, tuple[str, ...]] = {
+    "app": ("uvicorn", "websockets"),
+    "agents": ("uvicorn", "httptools", "msgspec"),
+}
+"""What serves each kind of workload, added where the lock file does not bring it, at our own versions.
 
+Agents need our runtime besides, which is copied: what is installed here need not be on any index.
+"""
+RUNTIME = ("__init__.py", "py.typed", "model", "runtime")
+
+_OURS = Path(lamplighter.__file__).parent
 Say = Callable[[str], None]
 
 
-def environment_digest(python: Python, tree: Path, *, serves_asgi: bool) -> str:
+def environment_digest(python: Python, tree: Path, *, runs: str) -> str:
     """Return the digest of all that shapes an environment: lock file, interpreter, server, machine.
 
     Raises:
@@ -35,7 +44,7 @@ def environment_digest(python: Python, tree: Path, *, serves_asgi: bool) -> str:
     """
     lock = _lock(python, tree)
     parts = [lock.name, _interpreter(python), sys.platform, os.uname().machine]
-    parts += _server() if serves_asgi else []
+    parts += [*_server(runs), *([_runtime_digest()] if runs == "agents" else [])]
     whole = hashlib.blake2b(lock.read_bytes(), digest_size=8)
     whole.update("\n".join(parts).encode())
     if lock.name == "uv.lock":
@@ -43,14 +52,14 @@ def environment_digest(python: Python, tree: Path, *, serves_asgi: bool) -> str:
     return whole.hexdigest()
 
 
-def build(python: Python, tree: Path, place: Path, *, serves_asgi: bool, say: Say) -> None:
+def build(python: Python, tree: Path, place: Path, *, runs: str, say: Say) -> None:
     """Build the environment at `place` unless it is there already.
 
     Args:
         python: lock file and interpreter.
         tree: the release's files.
         place: where it shall stand; its name is its digest.
-        serves_asgi: add what serves an ASGI app.
+        runs: the kind of workload that it is for; what serves that is added.
         say: told in one line what is being done, before anything slow.
 
     Raises:
@@ -63,12 +72,14 @@ def build(python: Python, tree: Path, place: Path, *, serves_asgi: bool, say: Sa
         shutil.rmtree(place, ignore_errors=True)
         say(f"building the Python environment of {python.requirements} (once)")
         _uv("venv", "--quiet", "--python", _interpreter(python), str(place))
-        for arguments in _installs(python, tree, place, serves_asgi=serves_asgi):
+        for arguments in _installs(python, tree, place, runs=runs):
             _uv(*arguments, environment={"UV_PROJECT_ENVIRONMENT": str(place)})
+        if runs == "agents":
+            _keep_runtime(place)
         (place / READY).touch()
 
 
-def _installs(python: Python, tree: Path, place: Path, *, serves_asgi: bool) -> Iterator[tuple[str, ...]]:
+def _installs(python: Python, tree: Path, place: Path, *, runs: str) -> Iterator[tuple[str, ...]]:
     lock = _lock(python, tree)
     target = ("--quiet", "--compile-bytecode", "--python", str(place / "bin" / "python"))
     if lock.name == "uv.lock":
@@ -84,17 +95,44 @@ def _installs(python: Python, tree: Path, place: Path, *, serves_asgi: bool) -> 
         )
     else:
         yield ("pip", "install", *target, "-r", str(lock))
-    if serves_asgi:
+    if runs in SERVERS:
         have = {
             each.name.split("-")[0].lower() for each in place.glob("lib/python*/site-packages/*.dist-info")
         }
-        lacking = [each for each in _server() if each.split("==")[0] not in have]
+        lacking = [each for each in _server(runs) if each.split("==")[0] not in have]
         if lacking:
             yield ("pip", "install", *target, *lacking)
 
 
-def _server() -> list[str]:
-    return [f"{each}=={version(each)}" for each in SERVER]
+def _server(runs: str) -> list[str]:
+    return [f"{each}=={version(each)}" for each in SERVERS.get(runs, ())]
+
+
+def _keep_runtime(place: Path) -> None:
+    """Put what runs agents into an environment, unless its lock file brings Lamplighter itself."""
+    for packages in place.glob("lib/python*/site-packages"):
+        beside = packages / "lamplighter"
+        if beside.exists():
+            continue
+        for part in RUNTIME:
+            source = _OURS / part
+            if source.is_dir():
+                shutil.copytree(source, beside / part, ignore=shutil.ignore_patterns("__pycache__"))
+            elif source.exists():
+                beside.mkdir(exist_ok=True)
+                shutil.copy2(source, beside / part)
+        compile_tree(beside, place / "bin" / "python")
+
+
+def _runtime_digest() -> str:
+    whole = hashlib.blake2b(digest_size=8)
+    for each in sorted(path for part in RUNTIME for path in _files(_OURS / part)):
+        whole.update(f"{each.relative_to(_OURS)}\n".encode() + each.read_bytes())
+    return whole.hexdigest()
+
+
+def _files(part: Path) -> Iterator[Path]:
+    yield from part.rglob("*.py") if part.is_dir() else (part,) if part.exists() else ()
 
 
 def _interpreter(python: Python) -> str:

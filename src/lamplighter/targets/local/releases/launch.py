@@ -47,13 +47,16 @@ def launch(
     env |= release.env
     env |= {name.upper(): value for name, value in secrets.items()}
     env |= {**extra, "PORT": str(port), "LAMP_RELEASE": release.id}
-    return Launch(argv=_argv(release, binaries, port), cwd=str(tree), env=env)
+    return Launch(argv=_argv(root, release, binaries, port), cwd=str(tree), env=env)
 
 
-def _argv(release: Release, binaries: Path, port: int) -> list[str]:
-    assert release.run.kind in ("app", "command"), "images are refused before anything is started"
+def _argv(root: Path, release: Release, binaries: Path, port: int) -> list[str]:
+    assert release.run.kind != "image", "images are refused before anything is started"
     if release.run.kind == "command":
         return ["/bin/sh", "-c", release.run.value]
+    if release.run.kind == "agents":
+        host = [str(binaries / "python"), "-m", "lamplighter.runtime", "host", "--port", str(port)]
+        return [*host, "--folder", str(agents_of(root, release.workload)), *release.run.value.split()]
     serve = [str(binaries / "python"), "-m", "uvicorn", release.run.value, "--app-dir", "."]
     serve += ["--host", "127.0.0.1", "--port", str(port), "--no-access-log", "--no-server-header"]
     serve += [
@@ -64,6 +67,16 @@ def _argv(release: Release, binaries: Path, port: int) -> list[str]:
         "127.0.0.1",
     ]
     return serve
+
+
+def agents_of(root: Path, pool: str) -> Path:
+    """Return the folder of a pool's agents: beside the releases, so that it outlives each of them.
+
+    Args:
+        root: the release store's folder.
+        pool: its name.
+    """
+    return root.parent / "agents" / pool
 
 
 def _passed_on(name: str) -> bool:
