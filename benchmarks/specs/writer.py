@@ -255,8 +255,19 @@ class _Ground:
             "calls": lambda: list(self._services),
             "needs": lambda: [self._services[0]],
             "replicas": lambda: self.replicas(1),
+            "shards": lambda: self.chance.randint(1, 256),
+            "scale": self.scale,
+            "start_timeout": lambda: self.duration(0.1),
+            "route": lambda: "/swarm/",
+            "drain": self.duration,
+            "rollout": self.rollout,
+            "repair": lambda: self.some(
+                {"attempts": lambda: 3, "window": lambda: self.duration(1), "backoff": self.duration}
+            ),
+            "resilience": self.resilience,
         }
-        data = {"agent": "library.swarm:Reader", **self.shared(), **self.some(more)}
+        agent = self.chance.choice(("library.swarm:Reader", ["library.swarm", "library.swarm:Critic"]))
+        data = {"agent": agent, **self.shared(), **self.some(more)}
         over = {"agent": "library.swarm:Other", **self.shared(), **self.some(more)}
         over.pop("site", None)
         return data | self.some({"at": lambda: {self._sites[-1]: over}})

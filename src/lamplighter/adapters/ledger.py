@@ -40,6 +40,7 @@ _LEASES = """CREATE TABLE leases(
 SCHEMA: Final = (
     (_ENTRIES, "CREATE INDEX entries_subject ON entries(subject)", _STAY, _STAND, _LEASES),
     (),  # the same tables: from 0.2.0 on a state may hold what 0.1.0 would misread, so that one is refused
+    (),  # so may one of 0.4.0, with agents, for 0.3.0
 )
 
 _COLUMNS = "number, at, wall, kind, subject, body, previous, digest"

@@ -49,8 +49,9 @@ class _Head(NamedTuple):
 
 _BY = "ALTER TABLE groups ADD COLUMN version TEXT NOT NULL DEFAULT '0.1.0'"
 
-SCHEMA: Final = ((_GROUPS, _PASSES, _NOTES), (_BY,))
-"""The second says which version decided; its values are those of 0.2.0, which 0.1.0 would misread."""
+SCHEMA: Final = ((_GROUPS, _PASSES, _NOTES), (_BY,), ())
+"""The second says which version decided; its values are those of 0.2.0, which 0.1.0 would misread. The third
+changes no table: its values are those of 0.4.0, with agents, which 0.3.0 would misread."""
 
 
 class Limits(Value):

@@ -183,7 +183,7 @@ class AgentPool(Value):
     LATER: ClassVar[tuple[str, ...]] = (
         "shards",
         "scale",
-        "health",
+        "start_timeout_s",
         "route",
         "drain_s",
         "rollout",
@@ -204,7 +204,7 @@ class AgentPool(Value):
     replicas: Range = Range()
     scale: Scale | None = None
     resources: Resources = Resources()
-    health: Health = Health(path="/healthz")
+    start_timeout_s: float = 60.0
     route: str = ""
     drain_s: float = 30.0
     rollout: RolloutPolicy = RolloutPolicy()
@@ -235,7 +235,7 @@ class AgentPool(Value):
             replicas=self.replicas,
             scale=self.scale,
             resources=self.resources,
-            health=self.health,
+            health=Health(path="/healthz", start_timeout_s=self.start_timeout_s),
             route=first,
             routes=tuple(others),
             drain_s=self.drain_s,

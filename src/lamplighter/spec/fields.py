@@ -132,7 +132,13 @@ AGENTS = Agents(
         REPLICAS_FIELD,
         Field("scale", SCALE, "What the number of hosts follows; in_flight if max is above min."),
         RESOURCES_FIELD,
-        Field("health", HEALTH, "How a host shows that it can serve.", default="{path: /healthz}"),
+        Field(
+            "start_timeout",
+            duration(0.1, 86_400),
+            "How long a host may take to open its shards.",
+            attr="start_timeout_s",
+            default="60s",
+        ),
         Field(
             "route",
             references.ROUTE,

@@ -172,9 +172,7 @@ class Upkeep:
         self._newest = max(self._newest, token if recorded else 0)
         self._noted(inputs, result, after, recorded=recorded)
 
-    def _held(
-        self, waits_s: float, before: History, inputs: Inputs
-    ) -> tuple[Inputs, Result, History] | None:
+    def _held(self, waits_s: float, before: History, inputs: Inputs) -> tuple[Inputs, Result, History] | None:
         """Return how a pass ends of which nothing could be written: what was asked for in it is held.
 
         It stays as it was decided where nobody waits for the write any more.

@@ -71,7 +71,6 @@ def test_what_does_not_run_here_is_said() -> None:
         budget=Money(usd=1),
     )
     assert {
-        "agents.reader",
         "jobs.index",
         "queues.events",
         "stores.shelf",
