@@ -203,3 +203,19 @@ def test_gateway_that_is_being_set_is_left_to_it(under_way: str, proposed: int) 
     pending = {} if under_way == "none" else {"a-1": Pending(decision=decision)}
     seen = Survey(builders.facts(web=[builders.up]), builders.NOW, pending)
     assert proposed == len(configure(wanted, seen, builders.settled(wanted)).proposals)
+
+
+@pytest.mark.parametrize(
+    ("lives", "wanted", "drained"),
+    [(2, {"r1": 2}, 0), (1, {"r1": 3}, 0), (3, {"r1": 2}, 1), (2, {"r1": 0}, 0), (3, {"r1": 1}, 1)],
+)
+def test_only_what_is_beyond_a_number_that_is_not_zero_is_too_many(
+    lives: int, wanted: dict[str, int], drained: int
+) -> None:
+    """A release that is to go is not its business; and no more go at once than may be at risk."""
+    plan = builders.system(web=3)
+    history = builders.settled(plan)
+    history = replace(history, workloads={"web": replace(history.workloads["web"], wanted=wanted)})
+    seen = builders.survey(builders.facts(wanted=plan, web=[builders.up] * lives))
+    actions = [each.action for each in housekeeping(plan, seen, history).proposals]
+    assert drained == sum(len(each.stops) for each in actions if isinstance(each, Scale))

@@ -7,11 +7,13 @@ from msgspec.structs import replace
 from tests.unit.engine_pure.world import World, service, system
 
 from lamplighter.controllers.load import Demand, demand
+from lamplighter.controllers.scaling import scaling
 from lamplighter.model.actions import Scale
 from lamplighter.model.facts import HEALTH, TRAFFIC, Load
 from lamplighter.model.history import Sample
 from lamplighter.model.system import Guards, Range, Resources
 from lamplighter.model.system import Scale as Autoscale
+from lamplighter.testing import builders
 
 
 def world(load: int = 12, **changes: object) -> World:
@@ -260,3 +262,26 @@ def test_what_is_too_many_goes_before_the_number_is_lowered() -> None:
     here.refuses = lambda _action: ""
     here.run(200)
     assert 1 == len(here.live())
+
+
+@pytest.mark.parametrize(
+    ("on", "goal", "followed", "total"),
+    [
+        ("in_flight", 10.0, {"in_flight": 6.0}, 4),
+        ("latency", 0.2, {"latency_p99_s": 0.02, "ready": 8.0}, 7),
+        ("latency", 0.2, {"latency_p99_s": 0.2, "ready": 8.0}, None),
+    ],
+)
+def test_latency_takes_one_at_a_time(
+    on: str, goal: float, followed: dict[str, float], total: int | None
+) -> None:
+    """It does not tell how many would do; what is counted goes down by what may be at risk."""
+    scale = Autoscale(on=on, goal=goal, window_s=60.0, panic_window_s=6.0)  # type: ignore[arg-type]
+    plan = builders.system(web=builders.service("web", (1, 9), scale=scale))
+    samples = (Sample(at=-100.0, readings=9, **followed),)  # type: ignore[arg-type]
+    history = builders.settled(plan, web=8)
+    memory = replace(history.workloads["web"], samples=samples)
+    history = replace(history, workloads={"web": memory}, heard=(builders.NOW - 1, builders.NOW))
+    seen = builders.survey(builders.facts(wanted=plan, web=[builders.up] * 8))
+    found = [each.capacity for each in scaling(plan, seen, history).proposals]
+    assert ([] if total is None else [total]) == found

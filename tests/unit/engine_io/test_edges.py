@@ -18,8 +18,8 @@ from lamplighter.engine.deciding import decide
 from lamplighter.engine.loop import Loop
 from lamplighter.engine.observing import blackout
 from lamplighter.engine.terms import Pace, Terms
-from lamplighter.model.actions import Action, Configure, Forget, Outcome, Replace, Scale, Shift
-from lamplighter.model.errors import EnvironmentFault, OwnedError
+from lamplighter.model.actions import Action, Configure, Forget, Outcome, OutcomeState, Replace, Scale, Shift
+from lamplighter.model.errors import EnvironmentFault, FencedError, OwnedError
 from lamplighter.model.facts import SOURCES, Facts, Load, Machine, Phase, Source
 from lamplighter.model.findings import Finding, Severity
 from lamplighter.model.history import History
@@ -283,3 +283,41 @@ def test_who_does_not_wait_for_an_answer_any_more_disturbs_nobody(make: Make) ->
         return ("d-2", True) == (there.result().intent, there.result().accepted)
 
     assert asyncio.run(scenario())
+
+
+class Answering(ListTarget):
+    """A site that answers for an action of its own invention."""
+
+    def __init__(self, state: OutcomeState) -> None:
+        super().__init__()
+        self.state = state
+
+    async def apply(self, *_: object, **__: object) -> Outcome:
+        """Answer so, with a code that counts only where it is refused."""
+        return Outcome(action="odd", state=self.state, at=0.0, code="fenced")
+
+
+def test_answer_is_to_what_was_asked(make: Make) -> None:
+    """Whatever action a site says that it is for; only a refusal can be fenced."""
+    loop = make(Answering("accepted"))
+    asyncio.run(loop.once())
+    assert [("a-1", "accepted")] == [(each.action, each.state) for each in loop._outcomes]
+    with pytest.raises(FencedError):
+        asyncio.run(make(Answering("refused")).once())
+
+
+def test_loop_whose_pass_failed_does_not_hurry(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With something under way the next pass comes soon, but not after one that failed."""
+    loop = make()
+    loop._outcomes = (Outcome(action="a-1", state="accepted", at=0.0),)
+    hurries = [loop._busy()]
+    for error in (BUG, None):
+
+        async def once(error: Exception | None = error) -> None:
+            if error is not None:
+                raise error
+
+        monkeypatch.setattr(loop, "once", once)
+        asyncio.run(loop._once_whatever_happens())
+        hurries.append(loop._busy())
+    assert [True, False, True] == hurries

@@ -216,3 +216,19 @@ def test_drain_of_a_down_that_is_called_off_is_not_asked_for_again() -> None:
     here.up("r1")
     here.run(20)
     assert 2 == len(here.ready())
+
+
+@pytest.mark.parametrize(
+    ("to", "candidate", "at_once"), [("", "r3", False), ("r2", "r3", False), ("r1", "r1", True)]
+)
+def test_rollback_in_a_rollout_goes_to_the_release_that_is_named(
+    to: str, candidate: str, *, at_once: bool
+) -> None:
+    """The stable one ends the rollout; an earlier one is another rollout, at once."""
+    here = rolled("r1", "r2")
+    here.up("r3")
+    here.rollback(to=to)
+    state = here.history.workloads["web"].rollout
+    assert state is not None
+    assert (candidate, at_once, "r2") == (state.candidate, state.at_once, state.stable)
+    assert ("" if at_once else "rolled-back") == state.verdict
