@@ -18,6 +18,13 @@ def _titled(text: str) -> tuple[str, str]:
 
 ERRORS = {
     "agent-definition": "The class is no proper agent. The message names the class, the place and the mend.",
+    "agents-unloadable": "A module of agents cannot be imported, or holds no such agent. The message says why.",
+    "folder-taken": "Another process took a folder of agents although this one held it: locks do not work"
+    " there. Nothing of it was acknowledged here; use another file system.",
+    "no-pool": "There is no pool of agents in the folder. Name the one that its hosts were given.",
+    "partitions-unfit": "The number of partitions of agents is out of range, or another than the folder was"
+    " made with.",
+    "shards-unfit": "The number of a pool's shards is out of range: 1 to 256.",
     "ask-cycle": "The agents would wait for each other for ever. The message shows the circle.",
     "ask-timeout": "An agent did not answer before the deadline. What was asked may or may not have"
     " happened.",

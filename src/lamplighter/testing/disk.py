@@ -27,6 +27,7 @@ class _File:
     synced: int = 0
     named: bool = False
     doomed: bool = False
+    number: int = 0
 
 
 class VirtualDisk:
@@ -69,7 +70,7 @@ class VirtualDisk:
         self._holder = ""
         for name, data in self._removed.items():
             if name not in self._files and self._coin():
-                self._files[name] = _File(bytearray(data), len(data), named=True)
+                self._files[name] = _File(bytearray(data), len(data), named=True, number=self.steps)
         self._removed.clear()
         for name, file in list(self._files.items()):
             if not file.named and self._coin():
@@ -103,6 +104,10 @@ class VirtualDisk:
     def read(self, name: str, offset: int, length: int) -> bytes:
         """See `Disk.read`."""
         return bytes(self._file(name).data[offset : offset + length])
+
+    def identity(self, name: str) -> object:
+        """See `Disk.identity`."""
+        return self._file(name).number
 
     def append(self, name: str, data: bytes) -> None:
         """See `Disk.append`."""
@@ -138,7 +143,7 @@ class VirtualDisk:
             if self._coin():
                 self._files[name] = _File(bytearray(data), len(data), named=True)
             raise
-        self._files[name] = _File(bytearray(data), len(data), named=True)
+        self._files[name] = _File(bytearray(data), len(data), named=True, number=self.steps)
         self._removed.clear()
 
     def truncate(self, name: str, size: int) -> None:

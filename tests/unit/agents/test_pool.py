@@ -12,11 +12,13 @@ from tests.unit.agents.crew import Answer, Ask, Critic, Draft, Reader, looped
 
 from lamplighter.model.errors import EnvironmentFault, UserError
 from lamplighter.runtime import Agent, AgentClient, Message, Pool, Runtime, Turn
+from lamplighter.runtime.agents.kinds import ENCODE
 from lamplighter.runtime.agents.pool import layout
 from lamplighter.runtime.agents.pool.loading import loaded
 from lamplighter.runtime.agents.pool.placement import placed
 from lamplighter.runtime.agents.pool.presence import Presence, living
 from lamplighter.runtime.agents.process import main
+from lamplighter.runtime.agents.store import Folder, Store, TakenError
 
 NAMES = st.sets(st.text("abcdef0123456789", min_size=1, max_size=6), min_size=1, max_size=20)
 SHARDS = st.integers(1, 64)
@@ -186,6 +188,23 @@ async def test_a_damaged_shard_is_told_and_the_others_go_on(tmp_path: Path) -> N
         await until(lambda: len(pool.open) == 3 and 1 in pool.refused)
         assert not pool.ready
         assert "journal-damaged" == pool.refused[1].code
+
+
+@looped
+async def test_a_shard_that_another_took_ends_and_the_others_go_on(tmp_path: Path) -> None:
+    """Where locks do not work, the former owner acknowledges nothing more, and lets go."""
+    async with member(tmp_path) as pool, pool.client("x") as client:
+        await until(lambda: pool.ready)
+        before = pool.open[1]
+        (tmp_path / "shards" / "001" / ".lock").unlink()
+        taker = Store.open(Folder(tmp_path / "shards" / "001"), host=1, partitions=8, holder="another")
+        for n in range(8):
+            client.post(f"critic/{n}", ENCODE(Draft(1)))
+        await until(lambda: before.failed is not None and 1 not in pool.open)
+        assert isinstance(before.failed, TakenError)
+        taker.close()
+        await client.drain()
+        assert [2] * 8 == [await client.ask(f"critic/{n}", Draft(1), int) for n in range(8)]
 
 
 @looped

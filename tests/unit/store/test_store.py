@@ -7,7 +7,15 @@ import pytest
 from tests.unit.store.shelf import ADDRESS, SMALL, commit, mail, opened, state, write
 
 from lamplighter.model.errors import OwnedError, UserError
-from lamplighter.runtime.agents.store import DamagedError, DiskError, Folder, Limits, Store, TooLargeError
+from lamplighter.runtime.agents.store import (
+    DamagedError,
+    DiskError,
+    Folder,
+    Limits,
+    Store,
+    TakenError,
+    TooLargeError,
+)
 from lamplighter.runtime.agents.store import journal as journals
 from lamplighter.runtime.agents.store.records import Done, Gone, State
 from lamplighter.testing.disk import VirtualDisk
@@ -99,7 +107,51 @@ def test_second_owner_is_refused(tmp_path: Path) -> None:
     assert 2 == Store.open(Folder(tmp_path), host=0, partitions=2, holder="process 4712").card.epoch
 
 
-def test_second_owner_that_wrote_all_the_same_is_noticed() -> None:
+def test_who_lost_a_folder_to_another_writes_no_more() -> None:
+    """Where locks do not work, the former owner is told at its next frame, and nothing of that is written."""
+    disk = VirtualDisk()
+    first = opened(disk, Limits())
+    write(first, b"one")
+    disk.release()
+    second = opened(disk, Limits())
+    write(second, b"two")
+    with pytest.raises(TakenError):
+        write(first, b"late")
+    disk.release()
+    assert b"two" == state(opened(disk))
+
+
+def test_who_loses_a_folder_while_it_writes_acknowledges_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frame that was written before another took the folder, and synced after that, is not durable."""
+    disk = VirtualDisk()
+    first = opened(disk, Limits())
+    sync = disk.sync
+
+    def slowly(name: str) -> None:
+        monkeypatch.setattr(disk, "sync", sync)
+        sync(name)
+        disk.release()
+        opened(disk, Limits())
+
+    monkeypatch.setattr(disk, "sync", slowly)
+    with pytest.raises(TakenError):
+        write(first, b"one")
+    assert first.journal.failed
+
+
+def test_who_lost_a_folder_touches_it_no_more_at_its_end() -> None:
+    """Neither its snapshots nor its card replace those of the owner."""
+    disk = VirtualDisk()
+    first = opened(disk, Limits())
+    disk.release()
+    second = opened(disk, Limits())
+    card = disk.read("card.json", 0, 1000)
+    first.close()
+    assert card == disk.read("card.json", 0, 1000)
+    write(second, b"two")
+
+
+def test_second_owner_that_wrote_all_the_same_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Frames of an older epoch after those of a newer one mean two writers, and are refused."""
     disk = VirtualDisk()
     first = opened(disk, Limits())
@@ -107,10 +159,23 @@ def test_second_owner_that_wrote_all_the_same_is_noticed() -> None:
     disk.release()
     second = opened(disk, Limits())
     write(second, b"two")
+    monkeypatch.setattr(first.journal, "_owned", lambda: None)
     write(first, b"late")
     disk.release()
     with pytest.raises(DamagedError):
         opened(disk)
+
+
+def test_a_folder_without_its_lock_is_told_by_its_card(tmp_path: Path) -> None:
+    """A real folder whose lock was removed: the second owner gets it, the first one ends."""
+    first = Store.open(Folder(tmp_path), host=0, partitions=2, holder="process 4711")
+    write(first, b"one")
+    (tmp_path / ".lock").unlink()
+    second = Store.open(Folder(tmp_path), host=0, partitions=2, holder="process 4712")
+    with pytest.raises(TakenError):
+        write(first, b"late")
+    write(second, b"two")
+    assert b"two" == state(second)
 
 
 def test_unfit_numbers_are_refused() -> None:

@@ -3,7 +3,7 @@
 from lamplighter.runtime.agents.store.backup import Backup, restore
 from lamplighter.runtime.agents.store.desk import Desk, Suspended
 from lamplighter.runtime.agents.store.disk import Disk, Folder
-from lamplighter.runtime.agents.store.errors import DamagedError, DiskError, TooLargeError
+from lamplighter.runtime.agents.store.errors import DamagedError, DiskError, TakenError, TooLargeError
 from lamplighter.runtime.agents.store.journal import Journal, Point, Sealed
 from lamplighter.runtime.agents.store.limits import Limits
 from lamplighter.runtime.agents.store.partition import Partition
@@ -24,6 +24,7 @@ __all__ = [
     "Sealed",
     "Store",
     "Suspended",
+    "TakenError",
     "TooLargeError",
     "restore",
 ]

@@ -42,6 +42,9 @@ class Disk(Protocol):
     def size(self, name: str) -> int:
         """How many bytes a file has."""
 
+    def identity(self, name: str) -> object:
+        """What tells this file from any that takes its place by `replace`; cheap."""
+
     def append(self, name: str, data: bytes) -> None:
         """Write at the end of a file, which is made if there is none. Not durable yet."""
 
@@ -120,6 +123,11 @@ class Folder:
     def size(self, name: str) -> int:
         """See `Disk.size`."""
         return os.fstat(self._file(name)).st_size
+
+    def identity(self, name: str) -> object:
+        """See `Disk.identity`. A number of an inode may be used again, its time of change is not."""
+        found = (self._path / name).stat()
+        return found.st_dev, found.st_ino, found.st_ctime_ns
 
     def append(self, name: str, data: bytes) -> None:
         """See `Disk.append`."""

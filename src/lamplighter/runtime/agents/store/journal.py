@@ -7,12 +7,12 @@ fills. A state can be read back from its position wherever it stands by then.
 Knows nothing of what records mean; time is handed in.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from zlib import crc32
 
 from lamplighter.runtime.agents.store.disk import Disk
-from lamplighter.runtime.agents.store.errors import DamagedError, DiskError, TooLargeError
+from lamplighter.runtime.agents.store.errors import DamagedError, DiskError, TakenError, TooLargeError
 from lamplighter.runtime.agents.store.frames import FRAME, SEGMENT, Header, framed
 from lamplighter.runtime.agents.store.limits import Limits
 from lamplighter.runtime.agents.store.partition import OFFSET_BITS, Partition
@@ -87,7 +87,14 @@ class Sealed:
 class Journal:
     """Appends frames of records to segments, and reads single states back."""
 
-    def __init__(self, disk: Disk, epoch: int, after: Point, limits: Limits = DEFAULT) -> None:
+    def __init__(
+        self,
+        disk: Disk,
+        epoch: int,
+        after: Point,
+        limits: Limits = DEFAULT,
+        owned: Callable[[], None] = lambda: None,
+    ) -> None:
         """Go on after a point, in a new segment.
 
         Args:
@@ -95,10 +102,12 @@ class Journal:
             epoch: of this ownership; higher than every one before.
             after: the end of what was written before; `Point(0, host << HOST_BITS, 0)` for a new host.
             limits: how large a segment grows.
+            owned: raises if the folder is another's by now.
         """
         self.epoch = epoch
         self.failed = False
         self._disk = disk
+        self._owned = owned
         self._segment_bytes = limits.segment_bytes
         self._segment = after.segment + 1
         self._end = SEGMENT.size
@@ -232,11 +241,18 @@ class Journal:
         Raises:
             DiskError: the disk refused. The journal has failed: nothing of the frame may be acknowledged,
                 and the host must end, for what a later sync would say of it means nothing.
+            TakenError: another has taken the folder; likewise. That is looked at before the frame is written,
+                to harm nothing, and after its sync: an owner makes the folder its own before it reads.
         """
         name = segment_name(sealed.segment)
         try:
+            self._owned()
             self._disk.append(name, sealed.data)
             self._disk.sync(name)
+            self._owned()
+        except TakenError:
+            self.failed = True
+            raise
         except OSError as error:
             self.failed = True
             raise DiskError(

@@ -10,7 +10,7 @@ Everything but `commit` and `Chore.run` belongs to one thread.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -22,7 +22,7 @@ from lamplighter.runtime.agents.store import snapshots
 from lamplighter.runtime.agents.store.backup import Backup
 from lamplighter.runtime.agents.store.card import FORMAT, Card
 from lamplighter.runtime.agents.store.disk import Disk
-from lamplighter.runtime.agents.store.errors import DiskError
+from lamplighter.runtime.agents.store.errors import DiskError, TakenError
 from lamplighter.runtime.agents.store.journal import DEFAULT, Journal, Point, Sealed, segment_name
 from lamplighter.runtime.agents.store.limits import Limits
 from lamplighter.runtime.agents.store.partition import Partition
@@ -49,19 +49,23 @@ class Chore:
         after: the sequence that must be durable before it is run.
         taken: a snapshot to write, if any.
         removable: segments in which nothing lives.
+        owned: raises if the folder is another's by now.
     """
 
     disk: Disk
     after: int
     taken: snapshots.Capture | None
     removable: tuple[int, ...]
+    owned: Callable[[], None]
 
     def run(self) -> None:
         """Do it. May run in any thread.
 
         Raises:
             OSError: the disk refused; the journal is as sound as before, and the chore can be run again.
+            TakenError: another has taken the folder; nothing was done.
         """
+        self.owned()
         if self.taken is not None:
             snapshots.write(self.disk, self.taken)
         for segment in self.removable:
@@ -75,9 +79,10 @@ class Store:
         """Go on from what was recovered; `Store.open` is the way in."""
         self.card = card
         self.partitions = found.partitions
-        self.journal = Journal(disk, card.epoch, found.end, limits)
+        self.journal = Journal(disk, card.epoch, found.end, limits, self._owned)
         self.recovered = found
         self._disk = disk
+        self._mine = disk.identity(cards.NAME)
         self._expired = expired
         self._limits = limits
         self._points = found.points
@@ -122,6 +127,7 @@ class Store:
             card = cards.read(disk) or Card(FORMAT, host, partitions, 0)
             _check("host", host, [card.host])
             _check("partitions", partitions, [card.partitions])
+            cards.write(disk, card)  # another form of the file: whoever had the folder notices from here on
             found = recover(disk, card)
             card = Card(FORMAT, host, partitions, card.epoch + 1)
             cards.write(disk, card)
@@ -162,7 +168,7 @@ class Store:
         self._due = self.journal.records + self._interval()
         oldest = min(self._points, key=lambda point: point.sequence)
         taken = snapshots.capture(self.partitions[self._points.index(oldest)], self.journal.end)
-        return Chore(self._disk, self.journal.end.sequence, taken, self._tidied(oldest))
+        return Chore(self._disk, self.journal.end.sequence, taken, self._tidied(oldest), self._owned)
 
     def backup(self, to: Disk) -> Backup | None:
         """Return a backup to be made up to the frame just sealed; only right after `seal`.
@@ -196,13 +202,25 @@ class Store:
         """End this ownership in order: everything is durable, and the card says with which frame it ended."""
         assert self.journal.empty, "what is open is sealed first"
         assert not self.journal.syncing, "what is sealed is synced first"
-        if not self.journal.failed:
+        if not self.journal.failed and self._disk.identity(cards.NAME) == self._mine:
             cards.write(self._disk, msgspec.structs.replace(self.card, closed=self.journal.durable))
         self._disk.release()
 
     def abandon(self) -> None:
         """Let the folder go as a crash would: what was not synced is as if it had never been."""
         self._disk.release()
+
+    def _owned(self) -> None:
+        """See that the folder is still this owner's, whatever its file system makes of locks.
+
+        Raises:
+            TakenError: another has taken it.
+        """
+        if self._disk.identity(cards.NAME) != self._mine:
+            raise TakenError(
+                "another process has taken this folder meanwhile; nothing more is acknowledged here",
+                mend="keep agents on a file system whose locks work",
+            )
 
     def _interval(self) -> int:
         """Records from one snapshot to the next, so that the oldest of all is as old as it may be."""
