@@ -18,7 +18,7 @@ def _titled(text: str) -> tuple[str, str]:
 
 ERRORS = {
     "agent-definition": "The class is no proper agent. The message names the class, the place and the mend.",
-    "agents-unloadable": "A module of agents cannot be imported, or holds no such agent. The message says why.",
+    "agents-unloadable": "A module of agents cannot be imported, or has no such agent.",
     "folder-taken": "Another process took a folder of agents although this one held it: locks do not work"
     " there. Nothing of it was acknowledged here; use another file system.",
     "no-pool": "There is no pool of agents in the folder. Name the one that its hosts were given.",
