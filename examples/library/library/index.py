@@ -19,7 +19,7 @@ from typing import TypedDict
 from library.passages import Passage
 from library.words import STOPWORDS, SYNONYMS, name_terms, stem, terms
 
-__all__ = ["Answer", "Index", "build"]
+__all__ = ["STOP_STEMS", "Answer", "Index", "build", "counted", "weighed"]
 
 # Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), section 3.
 _K1, _B = 1.2, 0.6
@@ -30,7 +30,7 @@ _SYNONYM_WEIGHT, _PAIR_WEIGHT, _KEYWORD_WEIGHT = 0.3, 0.8, 0.5
 _COMMON = 400  # postings; a term with more only adds to passages that a rarer term has found
 _EXTRACT_CHARS = 300
 
-_STOP_STEMS = frozenset(map(stem, STOPWORDS))
+STOP_STEMS = frozenset(map(stem, STOPWORDS))
 _KEYWORD_STEMS = frozenset(stem(name.lower()) for name in keyword.kwlist)
 _SYNTAX_STEMS = frozenset(map(stem, ("block", "clause", "expression", "keyword", "loop", "statement")))
 _SYNONYM_STEMS = {stem(word): [stem(other) for other in others] for word, others in SYNONYMS.items()}
@@ -63,7 +63,7 @@ class Index:
             question: plain words or a dotted name; words that say little are left out unless alone.
             k: how many answers at most, 1 or more.
         """
-        weights = self._weights(question)
+        weights = {term: weight for term, weight in weighed(question).items() if term in self.terms}
         scores = self._scores(weights)
         ranked = nlargest(k * 3, zip(scores.values(), map(neg, scores), strict=True))
         best: dict[str, Answer] = {}
@@ -73,23 +73,6 @@ class Index:
             if len(best) == k:
                 break
         return list(best.values())
-
-    def _weights(self, question: str) -> dict[str, float]:
-        """Each known term of the question with its weight, in the question's order."""
-        asked = list(terms(question))
-        weights = {term: 1.0 for term in asked if term not in _STOP_STEMS}
-        if not weights:
-            weights = dict.fromkeys([*asked, *map(_whole, asked)], 1.0)
-        for term in asked:
-            if term in _KEYWORD_STEMS:
-                weights.setdefault(term, _KEYWORD_WEIGHT)
-            for other in _SYNONYM_STEMS.get(term, ()):
-                weights.setdefault(other, _SYNONYM_WEIGHT)
-        for first, second in pairwise(asked):
-            weights.setdefault(stem(first + second), _PAIR_WEIGHT)  # "zip file" also means zipfile
-            if first in _KEYWORD_STEMS and second in _SYNTAX_STEMS:  # "for loop", not "for me"
-                weights[_whole(first)] = 1.0
-        return {term: weight for term, weight in weights.items() if term in self.terms}
 
     def _scores(self, weights: dict[str, float]) -> dict[int, float]:
         """The sum of impacts for each passage, rarest term first."""
@@ -111,13 +94,31 @@ class Index:
         return self.starts[number], self.starts[number + 1]
 
 
+def weighed(question: str) -> dict[str, float]:
+    """Each term of a question with its weight, in its order; words that say little are left out."""
+    asked = list(terms(question))
+    weights = {term: 1.0 for term in asked if term not in STOP_STEMS}
+    if not weights:
+        weights = dict.fromkeys([*asked, *map(_whole, asked)], 1.0)
+    for term in asked:
+        if term in _KEYWORD_STEMS:
+            weights.setdefault(term, _KEYWORD_WEIGHT)
+        for other in _SYNONYM_STEMS.get(term, ()):
+            weights.setdefault(other, _SYNONYM_WEIGHT)
+    for first, second in pairwise(asked):
+        weights.setdefault(stem(first + second), _PAIR_WEIGHT)  # "zip file" also means zipfile
+        if first in _KEYWORD_STEMS and second in _SYNTAX_STEMS:  # "for loop", not "for me"
+            weights[_whole(first)] = 1.0
+    return weights
+
+
 def build(passages: list[Passage]) -> Index:
     """Count every passage's terms and turn the counts into BM25 impacts, by term and then by place."""
-    counted = [_counts(passage) for passage in passages]
-    lengths = [sum(counts.values()) for counts in counted]
+    counts_of = [counted(passage) for passage in passages]
+    lengths = [sum(counts.values()) for counts in counts_of]
     mean = sum(lengths) / max(1, len(lengths))
     postings: dict[str, list[tuple[int, float]]] = {}
-    for place, (passage, counts) in enumerate(zip(passages, counted, strict=True)):
+    for place, (passage, counts) in enumerate(zip(passages, counts_of, strict=True)):
         norm = _K1 * (1 - _B + _B * lengths[place] / mean)
         for term, count in counts.items():
             impact = _KIND_WEIGHT[passage.kind] * count * (_K1 + 1) / (count + norm)
@@ -135,7 +136,7 @@ def _packed(passages: list[Passage], postings: dict[str, list[tuple[int, float]]
     return Index(passages, {term: n for n, term in enumerate(postings)}, starts, places, impacts)
 
 
-def _counts(passage: Passage) -> dict[str, float]:
+def counted(passage: Passage) -> dict[str, float]:
     """How often each term stands in a passage; names count for more than text."""
     counts: dict[str, float] = dict(Counter(terms(passage.text)))
     for term, weight in _name_weights(passage).items():

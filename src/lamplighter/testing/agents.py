@@ -18,6 +18,7 @@ from random import Random
 from typing import Any
 
 from lamplighter.runtime.agents.agent import Agent, Message
+from lamplighter.runtime.agents.calls import takes_key
 from lamplighter.runtime.agents.endings import told
 from lamplighter.runtime.agents.errors import AskTimeoutError, OverloadedError, TurnError
 from lamplighter.runtime.agents.errors import told as raised
@@ -40,7 +41,8 @@ Caller = Callable[[Start], Any]
 
 def plainly(start: Start) -> Any:
     """Call what a turn asked for, as it is; a coroutine function must not really suspend."""
-    made = start.function(*start.args)
+    named = {"key": start.key} if takes_key(start.function) else {}
+    made = start.function(*start.args, **named)
     if not hasattr(made, "send"):
         return made
     try:
