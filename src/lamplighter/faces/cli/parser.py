@@ -18,8 +18,13 @@ EXIT_CODES = """exit codes:
 class _Commands:
     """Collects sub-commands with the options that all of them have."""
 
-    def __init__(self, root: argparse.ArgumentParser) -> None:
-        self._under = root.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    def __init__(self, root: argparse.ArgumentParser, dest: str = "command") -> None:
+        self._under = root.add_subparsers(dest=dest, metavar=dest.upper(), required=True)
+
+    def group(self, name: str, what: str) -> "_Commands":
+        """Return what collects the commands under a name of their own: `lamp agents ls`."""
+        command = self._under.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
+        return _Commands(command, "verb")
 
     def add(self, name: str, what: str, example: str, *options: Add) -> None:
         command = self._under.add_parser(
@@ -45,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     commands = _Commands(root)
     _before(commands)
     _running(commands)
+    _agents(commands.group("agents", "look into the pools of agents that run, and send to them"))
     _looking_back(commands)
     return root
 
@@ -109,6 +115,58 @@ def _running(commands: _Commands) -> None:
         _WAIT,
     )
     commands.add("down", "drain and end everything of the system", "lamp down", *_PROJECT, _WAIT)
+
+
+def _agents(commands: _Commands) -> None:
+    commands.add(
+        "ls",
+        "count the agents of each kind; or list those whose address begins so",
+        "lamp agents ls reader/",
+        _argument("prefix", metavar="PREFIX", nargs="?", default="", help="as reader/ or reader/2024-"),
+        _argument("--after", metavar="ADDRESS", default="", help="only those that come after it"),
+        _MOST,
+        *_POOL,
+    )
+    commands.add(
+        "show",
+        "show an agent's state, mail, timers and dead letters",
+        "lamp agents show reader/7",
+        _ADDRESS,
+        *_POOL,
+    )
+    commands.add(
+        "send",
+        "send an agent a message and print its answer",
+        """lamp agents send reader/7 '{"type": "Ask", "q": "zip?"}'""",
+        _ADDRESS,
+        _argument(
+            "message", metavar="JSON", help="the message; its type may be left out if there is but one"
+        ),
+        _argument("--key", metavar="KEY", default="", help="sent again under it, it has no second effect"),
+        _flag("--no-answer", "return once the message is durable"),
+        _argument(
+            "--wait", type=float, default=30.0, metavar="S", help="longest wait, in seconds (default: 30)"
+        ),
+        *_POOL,
+    )
+    commands.add(
+        "top",
+        "show the agents with most messages waiting, and what the pool has done",
+        "lamp agents top",
+        _MOST,
+        *_POOL,
+    )
+    commands.add(
+        "deadletters",
+        "list the messages that could not be handled; send them again or throw them away",
+        "lamp agents deadletters reader/ --replay",
+        _argument("prefix", metavar="PREFIX", nargs="?", default="", help="only those to such addresses"),
+        _argument("--letter", metavar="ID", default="", help="only this one, as the list shows it"),
+        _flag("--replay", "send them again"),
+        _flag("--bury", "throw them away for good"),
+        _MOST,
+        *_POOL,
+    )
 
 
 def _looking_back(commands: _Commands) -> None:
@@ -183,4 +241,10 @@ _PROJECT: Sequence[Add] = (
     _argument("--spec", metavar="FILE", default="", help="the spec (default: lamp.yaml here)"),
     _argument("--system", metavar="NAME", default="", help="a system by name, where there is no spec"),
     _argument("--site", metavar="SITE", default="", help="a site of the spec (default: its default_site)"),
+)
+_ADDRESS = _argument("address", metavar="ADDRESS", help="of the agent: kind/id")
+_MOST = _argument("--most", type=int, default=100, metavar="N", help="at most so many (default: 100)")
+_POOL: Sequence[Add] = (
+    *_PROJECT,
+    _argument("--pool", metavar="NAME", default="", help="the pool, where there are several"),
 )

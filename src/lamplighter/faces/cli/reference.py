@@ -37,8 +37,20 @@ def _commands() -> dict[str, argparse.ArgumentParser]:
     """Return each command's own parser, in the order of `lamp --help`."""
     for action in parser()._actions:  # noqa: SLF001 - argparse has no public way to its own grammar
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
-            return dict(action.choices)
+            return {
+                f"{name} {verb}".rstrip(): each
+                for name, command in action.choices.items()
+                for verb, each in _verbs(command).items()
+            }
     raise AssertionError("lamp has commands")
+
+
+def _verbs(command: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Return the commands under a command; itself, without a name, where there are none."""
+    for action in command._actions:  # noqa: SLF001
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            return dict(action.choices)
+    return {"": command}
 
 
 def _exit_codes() -> list[str]:
