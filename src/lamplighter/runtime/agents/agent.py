@@ -25,6 +25,7 @@ _OPTIONS: dict[str, tuple[type, ...]] = {
     "attempts": (int,),
     "backoff_s": (int, float),
     "mailbox": (int,),
+    "mailbox_bytes": (int,),
     "state_bytes_max": (int,),
     "expires_s": (int, float),
 }
@@ -50,6 +51,7 @@ class Agent(msgspec.Struct, array_like=True, eq=False):
         attempts: how often a message whose handler raises is tried before it is a dead letter (3)
         backoff_s: wait before the second try, twice as long before each further one (0.1)
         mailbox: messages that may wait for one agent (1,000)
+        mailbox_bytes: what they may weigh together (16 MiB)
         state_bytes_max: size of one encoded state (1 MiB)
         expires_s: an agent without a turn for so long is forgotten (0: never)
     """
@@ -84,6 +86,7 @@ class Settings(msgspec.Struct, frozen=True):
     attempts: int = 3
     backoff_s: float = 0.1
     mailbox: int = 1000
+    mailbox_bytes: int = 16 << 20
     state_bytes_max: int = 1 << 20
     expires_s: float = 0.0
 

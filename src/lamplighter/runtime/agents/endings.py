@@ -11,6 +11,7 @@ from typing import Any
 from lamplighter.model.errors import LampError
 from lamplighter.runtime.agents import post
 from lamplighter.runtime.agents.agent import Agent
+from lamplighter.runtime.agents.bounds import ITEM_BYTES
 from lamplighter.runtime.agents.errors import (
     HandlerFailedError,
     OverloadedError,
@@ -108,7 +109,12 @@ class Endings:
     def is_full(self, seat: Seat, address: str) -> bool:
         """Whether a busy agent's mailbox has no room."""
         kind = self._context.kinds.get(address.partition("/")[0])
-        full = kind is not None and len(seat.busy[address].waiting) >= kind.settings.mailbox
+        mailbox = seat.busy[address]
+        full = kind is not None and (
+            len(mailbox.waiting) >= kind.settings.mailbox
+            or mailbox.size >= kind.settings.mailbox_bytes
+            or self._context.load.crowded
+        )
         self._context.counts.refused += full
         return full
 
@@ -157,6 +163,9 @@ class Endings:
             del seat.busy[address]
             return
         mailbox.admitted = mailbox.waiting.popleft()
+        size = len(mailbox.admitted[2]) + ITEM_BYTES
+        mailbox.size -= size
+        self._context.load.parked_bytes -= size
         self._context.queue.appendleft(mailbox.admitted)
 
     def park(self, item: Item) -> None:
@@ -165,9 +174,16 @@ class Endings:
         if slip is None:
             slip = Slip()
             item = (seat, address, payload, slip)
-        seat.busy[address].waiting.append(item)
+        self.keep(seat.busy[address], item)
         if slip.unwritten:
             self._context.newly.append(item)
+
+    def keep(self, mailbox: Mailbox, item: Item) -> None:
+        """Put a message into a mailbox."""
+        mailbox.waiting.append(item)
+        size = len(item[2]) + ITEM_BYTES
+        mailbox.size += size
+        self._context.load.parked_bytes += size
 
     def fail(self, item: Item, error: Exception) -> None:
         """A turn raised: its message is tried again after a while, or is a dead letter."""

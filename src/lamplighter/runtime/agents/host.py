@@ -9,10 +9,11 @@ are. What is not handled when the frame closes is written as mail.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from lamplighter.runtime.agents import post
+from lamplighter.runtime.agents.bounds import idle_sessions
 from lamplighter.runtime.agents.endings import BUSY_RETRY_S, Endings, answered
 from lamplighter.runtime.agents.errors import OverloadedError, UnknownKindError
 from lamplighter.runtime.agents.kinds import ENCODE, Kind, kind_of
@@ -44,8 +45,6 @@ from lamplighter.runtime.agents.suspensions import Suspensions
 from lamplighter.runtime.agents.turn import Asked, Turn
 from lamplighter.runtime.agents.waits import Waits
 
-INLET_MAX = 100_000
-"""Messages that may wait to be accepted before a host calls itself full."""
 CACHED_STATES = 200_000
 """States kept in memory for their agents' next turns, in all partitions; with 200 B each some 80 MB."""
 _ABSENT: Any = object()
@@ -83,7 +82,6 @@ class Host:
         self._suspensions = Suspensions(self._context, self._waits, self._endings)
         self._inlet: deque[tuple[Seat, str, int, Sequence[str], Sequence[bytes], bool]] = deque()
         self._arrived: deque[tuple[Seat, str, int, Sequence[bytes]]] = deque()
-        self._inlet_size = 0
         self._cached = max(1, cached // max(1, 2 * len(self._own)))
         for seat in self._own:
             self._wake(seat)
@@ -101,7 +99,7 @@ class Host:
     @property
     def full(self) -> bool:
         """Whether a driver should stop reading from its senders."""
-        return self._inlet_size >= INLET_MAX
+        return self._context.load.full
 
     @property
     def idle(self) -> bool:
@@ -137,7 +135,7 @@ class Host:
         seat = self._context.seats[partition_of(address, len(self._context.seats))]
         if seat is None:
             raise UnknownKindError(f"{address} is in a partition of another host")
-        self._refuse_if_full(seat, address)
+        self._refuse_if_full(seat, address, payload)
         slip = Slip(ToSender("", token)) if token else None
         self._context.queue.append((seat, address, payload, slip))
 
@@ -159,7 +157,8 @@ class Host:
         if seat is None:
             return
         self._inlet.append((seat, sender, first, addresses, payloads, answers))
-        self._inlet_size += len(addresses)
+        self._context.load.offered += len(addresses)
+        self._context.load.offered_bytes += sum(map(len, payloads))
 
     def once(self, address: str, sender: str, payload: bytes, *, answers: bool) -> None:
         """Accept the only message of a session, or tell of it again what is known.
@@ -175,7 +174,7 @@ class Host:
         if seat is None:
             raise UnknownKindError(f"{address} is in a partition of another host")
         if not (seat.heard.get(sender) or seat.partition.desk.marks.get(sender)):
-            self._refuse_if_full(seat, address)
+            self._refuse_if_full(seat, address, payload)
             seat.heard[sender] = 1
             slip = Slip(ToSender(sender, 1)) if answers else None
             self._context.queue.append((seat, address, payload, slip))
@@ -191,12 +190,20 @@ class Host:
         if seat is not None and sender in seat.partition.desk.marks:
             seat.write(Forgot(sender))
 
+    def forget_idle(self, present: Container[str]) -> None:
+        """Forget the sessions that idle for too long, besides those that are connected."""
+        for seat in self._own:
+            for sender in idle_sessions(seat.partition.desk, self._context.now, present):
+                if sender not in seat.heard:
+                    seat.write(Forgot(sender))
+
     def arrive(self, partition: int, sender: int, first: int, parcels: Sequence[bytes]) -> None:
         """Take in what another partition sends, with contiguous sequence numbers from `first` on."""
         seat = self._context.seats[partition % len(self._context.seats)]
         if seat is not None:
             self._arrived.append((seat, str(sender), first, parcels))
-            self._inlet_size += len(parcels)
+            self._context.load.offered += len(parcels)
+            self._context.load.offered_bytes += sum(map(len, parcels))
 
     def acknowledged(self, partition: int, to: int, sequence: int) -> None:
         """Another partition has accepted what this one sent, up to a sequence."""
@@ -366,13 +373,21 @@ class Host:
         """End every handler that waits; what the journal knows of them is enough to go on elsewhere."""
         self._suspensions.close()
 
-    def _refuse_if_full(self, seat: Seat, address: str) -> None:
-        if len(self._context.queue) >= INLET_MAX:
+    def _refuse_if_full(self, seat: Seat, address: str, payload: bytes) -> None:
+        """Refuse a caller's message, or count it among those that its queue holds.
+
+        Raises:
+            OverloadedError: there is no room for it.
+        """
+        load = self._context.load
+        if load.crammed(len(self._context.queue)):
+            self._context.counts.refused += 1
             raise OverloadedError(
                 "this host has as many messages waiting as it may", retry_after_s=BUSY_RETRY_S
             )
         if address in seat.busy:
             self._endings.refuse_if_full(seat, address)
+        load.direct_bytes += len(payload)
 
     def _resend(self, seat: Seat, to: int) -> None:
         sender = seat.number + to - to % len(self._context.seats)
@@ -401,9 +416,12 @@ class Host:
 
     def _admit(self) -> bool:
         """Accept the next messages that were offered or have arrived; returns whether there were any."""
+        load = self._context.load
+        load.direct_bytes = 0
         if self._arrived:
             seat, sender, first, parcels = self._arrived.popleft()
-            self._inlet_size -= len(parcels)
+            load.offered -= len(parcels)
+            load.offered_bytes -= sum(map(len, parcels))
             skipped, taken = self._fresh(seat, sender, first, len(parcels))
             for n, packed in enumerate(parcels[skipped : skipped + taken]):
                 if not self._unpack(seat, packed):
@@ -413,7 +431,8 @@ class Host:
         if not self._inlet:
             return False
         seat, sender, first, addresses, payloads, answers = self._inlet.popleft()
-        self._inlet_size -= len(addresses)
+        load.offered -= len(addresses)
+        load.offered_bytes -= sum(map(len, payloads))
         skipped, taken = self._fresh(seat, sender, first, len(addresses))
         if seat.busy:
             taken = self._room(seat, sender, addresses[skipped : skipped + taken])
@@ -486,7 +505,7 @@ class Host:
             for number, mail in mails.items():
                 letter = post.letter(mail.message)
                 slip = Slip(letter.answer_to, letter.chain, number)
-                mailbox.waiting.append((seat, address, letter.payload, slip))
+                self._endings.keep(mailbox, (seat, address, letter.payload, slip))
             if not mailbox.turn:
                 self._endings.free(seat, address)
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from lamplighter.model.errors import LampError, UserError
+from lamplighter.runtime.agents.pauses import steady
 from lamplighter.runtime.agents.pool.loading import loaded
 from lamplighter.runtime.agents.pool.pool import Pool
 
@@ -74,6 +75,7 @@ async def _host(asked: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     async with Pool(asked.folder, agents, partitions=asked.partitions, shards=asked.shards) as pool:
+        steady()
         _log.info("host-begun name=%s folder=%s", pool.name, asked.folder)
         serving = loop.create_task(_served(pool, asked.bind, asked.port)) if asked.port is not None else None
         waiting, ended = loop.create_task(told.wait()), pool.ended

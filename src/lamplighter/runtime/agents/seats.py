@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from zlib import crc32
 
 from lamplighter.runtime.agents.agent import Agent
+from lamplighter.runtime.agents.bounds import Load
 from lamplighter.runtime.agents.errors import StateUnreadableError, TurnError
 from lamplighter.runtime.agents.kinds import ENCODE, Kind
 from lamplighter.runtime.agents.post import ToSender, ToTurn
@@ -89,14 +90,16 @@ class Mailbox:
         waiting: in the order of their acceptance.
         admitted: the one that may go on.
         turn: number of the suspended turn, 0 if there is none.
+        size: bytes of those that wait.
     """
 
-    __slots__ = ("admitted", "turn", "waiting")
+    __slots__ = ("admitted", "size", "turn", "waiting")
 
     def __init__(self) -> None:
         self.waiting: deque[Item] = deque()
         self.admitted: Item | None = None
         self.turn = 0
+        self.size = 0
 
 
 class Seat:
@@ -289,6 +292,7 @@ class Context:
         newly: items that wait and are not in the journal's mail yet.
         release: what leaves with the open frame.
         current: the message whose handler runs right now, for whoever watches over its time.
+        load: what waits, in messages and bytes.
         adopt: takes over a handler that awaits something of the event loop.
     """
 
@@ -301,4 +305,5 @@ class Context:
     release: Release = field(default_factory=Release)
     current: Item | None = None
     counts: Counts = field(default_factory=Counts)
+    load: Load = field(default_factory=Load)
     adopt: Callable[["Waiting", Any], None] = field(default=_no_loop)

@@ -41,6 +41,8 @@ AGAIN_S = 0.1
 """How long a sender waits before it goes back to what there was no room for."""
 CONNECT_S = 0.05
 """Between two tries to reach another host."""
+FORGET_S = 60.0
+"""Between two looks for sessions that idle for too long."""
 FULL_S = 0.005
 """How often a full host is looked at for room."""
 
@@ -73,6 +75,7 @@ class Server:
         loop = asyncio.get_running_loop()
         listener = sockets.listening(self._sockets[self._place.number])
         self._server = await loop.create_unix_server(self._accept, sock=listener)
+        self._tasks.append(loop.create_task(self._forget_idle()))
         for number in range(self._place.hosts):
             if number != self._place.number:
                 self._tasks.append(loop.create_task(self._keep(number)))
@@ -219,6 +222,13 @@ class Server:
         del self._again[sender, by]
         self._driver.host.go_back(sender, by)
         self._driver.wake()
+
+    async def _forget_idle(self) -> None:
+        """Have the host forget sessions that idle for too long."""
+        while True:
+            await asyncio.sleep(FORGET_S)
+            self._driver.host.forget_idle(self._sessions)
+            self._driver.wake()
 
     async def _keep(self, number: int) -> None:
         """Stay connected to another host; after each connect, send it what it has not acknowledged."""
