@@ -6,6 +6,7 @@ telemetry that is silent; never the one for a record that cannot be kept of what
 """
 
 import functools
+from collections import Counter
 from collections.abc import Sequence
 
 from msgspec.structs import replace
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 from lamplighter.controllers.numbers import active
 from lamplighter.controllers.survey import Survey
 from lamplighter.engine.freeze import frozen
-from lamplighter.engine.settle import workload_of
+from lamplighter.engine.settle import SAVERS, workload_of
 from lamplighter.engine.verify import kind
 from lamplighter.model.actions import Heard, Replace, Scale, Shift
 from lamplighter.model.decisions import Decision, Priority, Proposal
@@ -74,6 +75,17 @@ class Watch:
         since = self.survey.now - system.guards.window_s if system else self.survey.now
         return sum(each.at > since and each.kind not in UNCOUNTED for each in self.history.acted)
 
+    @functools.cached_property
+    def used_by(self) -> Counter[str]:
+        """How many actions of the budget each workload has used up in the window."""
+        system = self.history.system
+        since = self.survey.now - system.guards.window_s if system else self.survey.now
+        return Counter(
+            _named(each.subject)
+            for each in self.history.acted
+            if each.at > since and each.kind not in UNCOUNTED
+        )
+
     def take(self, decision: Decision) -> None:
         """Count one decision that goes ahead."""
         self._taken += counts(decision.chosen)
@@ -90,14 +102,47 @@ class Watch:
 def guarded(decisions: Sequence[Decision], watch: Watch) -> tuple[Decision, ...]:
     """Return a pass's decisions as `guard` has them, each knowing which ones before it go ahead.
 
-    What undoes an action waits for no budget, but uses it up: it is judged first.
+    What undoes an action waits for no budget, but uses it up: it is judged first. Where the budget does not
+    suffice for all, a workload that has had more than an even part of it lets the others go first: one whose
+    replicas end again and again would else use up all that there is.
     """
     judged: dict[int, Decision] = {}
-    for rank, each in sorted(enumerate(decisions), key=lambda one: one[1].chosen.controller != "undo"):
+    scarce = _scarce(decisions, watch)
+    turns = {rank: _turn(each, watch, scarce=scarce) for rank, each in enumerate(decisions)}
+    for rank in sorted(turns, key=lambda one: (turns[one], one)):
+        each = decisions[rank]
         judged[rank] = guard(each, watch)
         if judged[rank].state == "act":
             watch.take(judged[rank])
     return tuple(judged[rank] for rank in range(len(decisions)))
+
+
+def _scarce(decisions: Sequence[Decision], watch: Watch) -> bool:
+    system = watch.history.system
+    wanted = sum(counts(each.chosen) for each in decisions)
+    return system is not None and wanted > 1 and watch.used + wanted > system.guards.actions
+
+
+def _turn(decision: Decision, watch: Watch, *, scarce: bool) -> int:
+    """Return when a decision is judged: what undoes first, then by who has had more than an even part.
+
+    What is to save replicas has time: it goes before nobody.
+    """
+    chosen, system = decision.chosen, watch.history.system
+    if chosen.controller == "undo":
+        return -1
+    if not scarce or system is None or chosen.priority is Priority.SAFETY:
+        return 0
+    if chosen.controller in SAVERS and chosen.contract.destructive:
+        return system.guards.actions + 1
+    used = watch.used_by[workload_of(chosen.action)]
+    return used if used * len(system.services) > system.guards.actions else 0
+
+
+def _named(subject: str) -> str:
+    """Return the workload of an action by its subject: a release of it, or a replica."""
+    name, _, release = subject.partition("/")
+    return name if release else subject.rpartition("-")[0]
 
 
 def guard(decision: Decision, watch: Watch) -> Decision:

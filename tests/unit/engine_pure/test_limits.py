@@ -87,6 +87,41 @@ def test_undo_uses_up_the_budget_of_those_beside_it() -> None:
     assert ["held", "act"] == [each.state for each in guarded([first, undo], watch(acted(1)))]
 
 
+def start(workload: str, controller: str = "repair") -> Decision:
+    """Return a decision to start one more of a workload."""
+    scale = Scale(workload=workload, release="r1", replicas=5, starts=(f"{workload}-9",))
+    contract = Contract(gain="more", destructive=False)
+    plain = decision(f"a-{workload}", controller=controller, subject=f"{workload}/r1")
+    return replace(plain, chosen=replace(plain.chosen, action=scale, contract=contract))
+
+
+@pytest.mark.parametrize(
+    ("actions", "used", "first"),
+    [
+        (4, ("web-1", "web/r1", "web-2"), "api"),
+        (4, ("web-1", "api-1", "api-2"), "web"),
+        (8, ("web-1",) * 7, "api"),
+    ],
+)
+def test_last_of_a_budget_goes_to_who_had_less_of_it(actions: int, used: tuple[str, ...], first: str) -> None:
+    """One whose replicas end again and again does not use up what the others need."""
+    wanted = replace(system(api=4, web=4), guards=replace(WANTED.guards, actions=actions))
+    past = tuple(Acted(at=NOW - 1, subject=each, kind="scale") for each in used)
+    here = watch(replace(settled(wanted, web=4, api=4), acted=past), facts(web=[up] * 4, api=[up] * 4))
+    states = {each.id: each.state for each in guarded([start("web"), start("api")], here)}
+    assert {"a-api": "held", "a-web": "held", f"a-{first}": "act"} == states
+
+
+def test_what_saves_goes_before_nobody() -> None:
+    """Where the budget is all but used up a drain that only saves leaves it to a repair, whoever had more."""
+    wanted = replace(system(api=4, web=4), guards=replace(WANTED.guards, actions=3))
+    past = tuple(Acted(at=NOW - 1, subject="web-1", kind="replace") for _ in range(2))
+    here = watch(replace(settled(wanted, web=4, api=4), acted=past), facts(web=[up] * 4, api=[up] * 4))
+    saves = decision("a-api", subject="api/r1")
+    saves = replace(saves, chosen=replace(saves.chosen, action=replace(saves.chosen.action, workload="api")))
+    assert ["held", "act"] == [each.state for each in guarded([saves, start("web")], here)]
+
+
 def test_budget_is_spent_within_a_pass_too() -> None:
     """What goes ahead in this pass counts for those after it."""
     here = watch(acted(1))
