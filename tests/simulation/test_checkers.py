@@ -235,6 +235,22 @@ def test_waiting_that_a_person_was_asked_to_end_is_not_held_against_a_workload(
     assert violations == len(found)
 
 
+@pytest.mark.parametrize(("turned_away_at", "violations"), [(50.0, 0), (-1.0, 1)])
+def test_waiting_counts_from_when_the_target_last_turned_an_order_away(
+    turned_away_at: float, violations: int
+) -> None:
+    """What the target does not do is not held against who ordered it; a minute without an order is."""
+    checker, witness = WaitersServed(), Witness(World())
+    wanted = system(search=service("search", health=Health(start_timeout_s=9.0)))
+    history = History(system=wanted, workloads={"search": WorkloadHistory(stable="r1")})
+    found: list[str] = []
+    for now in range(0, 70, 5):
+        witness.refused = {"search": turned_away_at} if now >= turned_away_at else {}
+        seen = replace(facts(at=float(now), search=[]), loads={"search": Load(queued=9)})
+        found += checker.hear(Inputs(now=float(now), facts=seen), Result(), history, witness)
+    assert violations == len(found)
+
+
 @pytest.mark.parametrize(("start_timeout_s", "violations"), [(20.0, 1), (60.0, 0)])
 def test_waiting_is_as_long_as_a_start_may_take(start_timeout_s: float, violations: int) -> None:
     """One start that comes to nothing is given up after its time, and only then made good."""

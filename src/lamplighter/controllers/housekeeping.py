@@ -32,8 +32,8 @@ def housekeeping(system: System, survey: Survey, history: History) -> Verdict:
     """Propose what keeps the site tidy.
 
     1. An ended replica that was replaced, drained or is not wanted: its record goes after a minute,
-       or earlier if there are more than a few; not while an order to start it is unanswered: given again,
-       that would start another of its name.
+       or earlier if there are more than a few; not while an order to start or to replace it is unanswered:
+       given again, the one would start another of its name, the other would not find what it is for.
     2. More of a release live than is settled (an answer was lost): the least busy are drained, no more
        at once than may be at risk; not while its load has been read only once, or the gateway is not set
        as the spec says: a number that was settled when no record could be kept may be what it needs, and

@@ -97,8 +97,8 @@ def arranged(replicas: Iterable[Replica]) -> dict[str, Standing]:
 class Motion:
     """What is under way: replicas that are being started or stopped by actions not yet verified.
 
-    `ordered` are those that the target may be told once more to start, for it has not answered; `told` those
-    of which it has said that it stops them.
+    `ordered` are those that the target may be told once more to start, or to replace, for it has not
+    answered; `told` those of which it has said that it stops them.
     """
 
     __slots__ = (
@@ -137,6 +137,7 @@ class Motion:
         elif isinstance(action, Replace):
             self._expect(pending, (action.workload, action.release), (action.start,), seen)
             self._let_go(pending, (action.workload, action.release), (action.replica,), seen)
+            self.ordered.update((action.replica,) if pending.unanswered else ())
 
     def _let_go(
         self, pending: Pending, release: tuple[str, str], stops: Iterable[str], seen: Mapping[str, Replica]

@@ -1,7 +1,7 @@
 """Verify: what became of the actions under way, judged by their postconditions and never by hope.
 
 Unknown extends a deadline, it neither fails nor passes. Bounded: an answer is asked for again under
-the same id a few times, then only the facts decide.
+the same id a number of times, then only the facts decide.
 """
 
 from collections.abc import Iterator
@@ -23,8 +23,11 @@ from lamplighter.model.value import Instant
 
 RETRY_S = 2.0
 """After so long without an answer an action is handed to the target again, under the same id."""
-ATTEMPTS_MAX = 5
-"""So often an action is handed to a target that does not answer."""
+RETRY_S_MAX = 8.0
+"""No longer than this, however often: a target that obeys again after a minute is not to be waited for for
+another, where requests wait for what was ordered."""
+ATTEMPTS_MAX = 16
+"""So often, within some two minutes, an action is handed to a target that does not answer."""
 CLOSED_MAX = 200
 """Ends of actions that are remembered."""
 LAPSED_CODES = frozenset({"precondition-false", "precondition-unknown", "overtaken", "facts-changed"})
@@ -82,9 +85,9 @@ def verify(history: History, survey: Survey) -> Verified:
     """Judge each action under way.
 
     1. Its postcondition holds: verified.
-    2. No answer for `RETRY_S`, doubling, or the answer is known to be lost (then at once, the first
-       time): it is handed over again under its id, `ATTEMPTS_MAX` times; but not what starts something
-       that has been ordered down meanwhile.
+    2. No answer for `RETRY_S`, doubling up to `RETRY_S_MAX`, or the answer is known to be lost (then at once,
+       the first time): it is handed over again under its id, `ATTEMPTS_MAX` times; but not what starts
+       something that has been ordered down meanwhile.
     3. Its deadline has passed and its postcondition cannot be told: it goes on, and a finding says so.
     4. It can never hold, since the replica that it waits for came and ended: failed at once.
     5. Its deadline has passed and it is known not to hold: undone where that is possible, else failed.
@@ -133,7 +136,7 @@ def _judged(pending: Pending, survey: Survey) -> str:
     if any(_hopeless(each, pending, survey) for each in contract.expects):
         return "failed"
     if pending.state == "decided":
-        wait = RETRY_S * (2 ** (pending.attempts - 1) - (pending.outcome == "unknown"))
+        wait = min(RETRY_S_MAX, RETRY_S * (2 ** (pending.attempts - 1) - (pending.outcome == "unknown")))
         if now - pending.tried_at < wait:
             return ""
         return "retry" if pending.attempts < ATTEMPTS_MAX else "given-up"

@@ -254,10 +254,23 @@ def verified_after(each: Pending, seconds: float, **silent: float) -> tuple[tupl
 
 @pytest.mark.parametrize(
     ("attempts", "after_s", "again"),
-    [(1, 1.9, False), (1, 2.0, True), (2, 3.9, False), (2, 4.0, True), (3, 7.9, False), (3, 8.0, True)],
+    [
+        (1, 1.9, False),
+        (1, 2.0, True),
+        (2, 3.9, False),
+        (2, 4.0, True),
+        (3, 7.9, False),
+        (3, 8.0, True),
+        (9, 7.9, False),
+        (9, 8.0, True),
+    ],
 )
-def test_answer_is_waited_for_twice_as_long_each_time(attempts: int, after_s: float, again: bool) -> None:  # noqa: FBT001
-    """Two seconds, four, eight, then the action is handed over again."""
+def test_answer_is_waited_for_longer_each_time_up_to_a_bound(
+    attempts: int,
+    after_s: float,
+    again: bool,  # noqa: FBT001
+) -> None:
+    """Two seconds, four, then every eight the action is handed over again."""
     assert (("a-1",) if again else ()) == verified_after(pending(None, attempts), after_s)[0]
 
 

@@ -50,6 +50,7 @@ class WaitersServed:
     """Requests that wait at zero get a replica, once everything is heard and no guard holds it back.
 
     Their time runs only from when what is started can serve: until then, however soon, it is for nothing.
+    It runs anew from when the target last refused, or lost, what was ordered for them.
     Nor does it run while repairs of a replica are used up, and a person has been asked to look after it.
     """
 
@@ -79,6 +80,7 @@ class WaitersServed:
             load = inputs.facts.loads.get(name)
             at_zero = after.workloads[name].stable if name in after.workloads else ""
             futile = any(witness.world.befalling.size(each, name) is not None for each in FUTILE)
+            futile = futile or witness.refused.get(name, -1.0) >= inputs.now - gap_s
             waiting = (load.queued or 0) if load else 0
             if not at_zero or futile or not waiting or _ready(name, inputs.facts):
                 self._waiting_s.pop(name, None)
