@@ -159,7 +159,7 @@ class Writers:
                 status = 0
             else:
                 self.statuses[str(status)] += 1
-            if status == 200:  # noqa: PLR2004 - done
+            if status == 200:
                 return True
             time.sleep(0.1)
         return False
