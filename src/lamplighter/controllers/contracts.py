@@ -127,7 +127,7 @@ def takes_traffic(survey: Survey, workload: str, release: str) -> bool:
 def shrink(
     survey: Survey, scale: Scale, why: Why, *, sources: tuple[str, ...], needs: tuple[Condition, ...] = ()
 ) -> Proposal:
-    """Propose fewer replicas of a release.
+    """Propose fewer replicas of a release; where none has to be stopped for that, it is done once it is said.
 
     Args:
         survey: the pass's facts; the blast radius is the share of live replicas that can serve or may
@@ -141,6 +141,7 @@ def shrink(
     live = survey.carrying(scale.workload)
     blast = len(scale.stops) / live if live and takes_traffic(survey, scale.workload, scale.release) else 0.0
     stand = (_stands(survey.replicas[each]) for each in scale.stops) if sources == EVERY_SOURCE else ()
+    live_then = Live(workload=scale.workload, release=scale.release, exactly=scale.replicas)
     return propose(
         why,
         f"{scale.workload}/{scale.release}",
@@ -148,7 +149,7 @@ def shrink(
         Contract(
             gain=f"{len(scale.stops)} fewer of {scale.workload}",
             needs=(*(Heard(source=each) for each in sources), *needs, *stand),
-            expects=(Live(workload=scale.workload, release=scale.release, exactly=scale.replicas),),
+            expects=(live_then,) if scale.stops else (),
             deadline_s=scale.drain_s + MARGIN_S,
             blast_radius=round(blast, SHARE_DIGITS),
             destructive=True,

@@ -119,6 +119,15 @@ def test_shrink_to_save_needs_all_to_be_heard_and_each_to_stand_as_it_did() -> N
     assert ((PROC, WELL, TOLD, *stand), 0.6667) == (made.contract.needs, made.contract.blast_radius)
 
 
+@pytest.mark.parametrize(("stops", "lives"), [(("web-1",), [1]), ((), [])])
+def test_shrink_waits_to_be_seen_only_where_something_is_stopped(
+    stops: tuple[str, ...], lives: list[int]
+) -> None:
+    """Where fewer live than that anyway it would never be so, and repair would wait for it."""
+    made = contracts.shrink(survey(), scale(1, *stops), WHY, sources=(PROCESSES,))
+    assert lives == [each.exactly for each in made.contract.expects if isinstance(each, Live)]
+
+
 def test_shrink_of_what_nobody_carries_puts_nothing_at_stake() -> None:
     """With nothing alive there is no capacity to take a part of."""
     gone = contracts.shrink(survey(None, crashed), scale(0), WHY, sources=(PROCESSES,))
