@@ -216,7 +216,7 @@ def closed(at: float = 11.0, result: str = "refused", subject: str = "web/r2") -
 def test_candidate_that_cannot_be_started_has_failed(ends: list[Closed], *, fails: bool) -> None:
     """Five times since the rollout began, whichever way it went wrong."""
     seen = survey(facts(web=[up, up]))
-    assert fails == bool(failure(MEMORY, STATE, WEB, seen, History(closed=tuple([*[closed()] * 2, *ends]))))
+    assert fails == bool(failure(MEMORY, STATE, WEB, seen, History(closed=(*[closed()] * 2, *ends))))
 
 
 @pytest.mark.parametrize(
