@@ -130,9 +130,13 @@ def _in_force(memory: WorkloadHistory) -> str:
 def _released(
     memory: WorkloadHistory, service: Service, release: str, intent: Up, now: Instant
 ) -> WorkloadHistory:
-    """Return the memory with `release` in force or on its way; a higher `min` applies at once."""
+    """Return the memory with `release` in force or on its way; a higher `min` applies at once.
+
+    So does a lower `max`, as far as nothing is settled to live: that scaling drains, and more finds no room.
+    """
     first = not memory.stable and not any(memory.wanted.values())
-    kept = max(memory.capacity, service.replicas.min)
+    most = max(service.replicas.max, sum(memory.wanted.values()))
+    kept = min(max(memory.capacity, service.replicas.min), most)
     if not first and kept > memory.capacity:
         memory = replace(memory, scaled_up_at=now)
     memory = replace(memory, drain_s=service.drain_s, capacity=bounded(service, 1) if first else kept)

@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 from tests.unit.engine_pure.world import World, service, system
 
+from lamplighter.engine.orders import take
 from lamplighter.model.actions import Dismantle, Scale
 from lamplighter.model.history import History
 from lamplighter.model.intents import Up
@@ -232,3 +233,16 @@ def test_rollback_in_a_rollout_goes_to_the_release_that_is_named(
     assert state is not None
     assert (candidate, at_once, "r2") == (state.candidate, state.at_once, state.stable)
     assert ("" if at_once else "rolled-back") == state.verdict
+
+
+@pytest.mark.parametrize(("settled", "capacity"), [({}, 2), ({"r1": 3}, 3), ({"r1": 4}, 4)])
+def test_lower_max_holds_at_once_for_what_is_not_settled_to_live(
+    settled: dict[str, int], capacity: int
+) -> None:
+    """A total of four, of which some were ordered down: the next spec has room for two, and no surge."""
+    here = World(system(service(replicas=Range(min=4, max=4)))).settle()
+    web = replace(here.history.workloads["web"], wanted=settled)
+    history = replace(here.history, workloads={"web": web}, stopping=here.now)
+    up = Up(id="x", system=system(service(replicas=Range(min=2, max=2))), releases={"web": "r1"})
+    after, _ = take(history, (up,), here.facts(), here.now)
+    assert capacity == after.workloads["web"].capacity
