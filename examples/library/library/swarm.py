@@ -18,6 +18,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from heapq import nlargest
 from math import log
 from urllib.request import Request, urlopen
@@ -191,16 +192,16 @@ class Reader(Agent):
         line, text = self._best_line(seek.weights)
         return [Excerpt(self.title, self.where, line, text, round(score, 2))]
 
-    def _passage(self) -> Passage:
-        return Passage(self.kind, self.title, "", self.text, self.where)
+    def _counted(self) -> dict[str, float]:
+        return counts_of(self.kind, self.title, self.text)
 
     def _known_for(self) -> list[str]:
-        counts = counted(self._passage())
+        counts = self._counted()
         telling = ((count, word) for word, count in counts.items() if word not in STOP_STEMS)
         return [word for _, word in nlargest(KNOWN_WORDS, telling)]
 
     def _score(self, weights: dict[str, float]) -> float:
-        counts = counted(self._passage())
+        counts = self._counted()
         norm = _K1 * (1 - _B + _B * sum(counts.values()) / _MEAN)
         found = ((counts.get(word, 0.0), weight) for word, weight in weights.items())
         return sum(weight * count * (_K1 + 1) / (count + norm) for count, weight in found)
@@ -335,6 +336,12 @@ def placement(number: int, sections: Sequence[Passage]) -> tuple[str, Place]:
     router = f"router/{hall + 1}-{n // SHELF:02}"
     place = Place(section.title, section.where, section.text, section.kind, router)
     return f"reader/{hall + 1}-{n:04}", place
+
+
+@lru_cache(maxsize=8192)
+def counts_of(kind: str, title: str, text: str) -> dict[str, float]:
+    """How often each word stands in a section; not counted anew for the reader of another hall."""
+    return counted(Passage(kind, title, "", text, ""))
 
 
 def weigh(found: Iterable[Excerpt], k: int) -> list[Excerpt]:
