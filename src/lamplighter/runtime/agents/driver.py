@@ -115,12 +115,18 @@ class Driver:
         self._timer: asyncio.TimerHandle | None = None
         self._gap: asyncio.TimerHandle | None = None
         self._sealed_at = 0.0
+        self._woken_at: float | None = None
         self._chore: Chore | None = None
         self._durable: list[asyncio.Future[None]] = []
         self.wake()
 
     def wake(self) -> None:
-        """Look for work in the loop's next round."""
+        """Look for work that has come, in the loop's next round."""
+        if self._woken_at is None:
+            self._woken_at = self._loop.time()
+        self._go_on()
+
+    def _go_on(self) -> None:
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._work)
@@ -189,13 +195,16 @@ class Driver:
             self._end(error)
             return
         if not self.host.idle and not self.store.journal.full:
-            self.wake()
+            self._go_on()
         self._set_alarm()
 
     def _commit(self) -> None:
         """Close the frame if none is on its way, and not too soon after the one before."""
         journal = self.store.journal
-        if journal.syncing or (self.host.sealed and journal.empty and not self._durable):
+        if journal.syncing:
+            return
+        if self.host.sealed and journal.empty and not self._durable:
+            self._woken_at = None
             return
         due = self._sealed_at + COMMIT_GAP_S - self._loop.time()
         if due > 0 and not journal.full:
@@ -203,6 +212,7 @@ class Driver:
                 self._gap = self._loop.call_later(due, self._gap_over)
             return
         self._sealed_at = self._loop.time()
+        woken_at, self._woken_at = self._woken_at, None
         release = self.host.seal()
         sealed = self.store.seal(self._clock())
         waiters, self._durable = self._durable, []
@@ -212,12 +222,13 @@ class Driver:
         chore = self.store.chore()
         if chore is not None:
             self._chore = chore
+        self.host.context.signals.queue.add(self._sealed_at - (woken_at or self._sealed_at))
         done = self._loop.run_in_executor(self._threads, self.store.journal.commit, sealed)
         done.add_done_callback(partial(self._committed, sealed, release, waiters))
 
     def _gap_over(self) -> None:
         self._gap = None
-        self.wake()
+        self._go_on()
 
     def _committed(
         self,
@@ -232,11 +243,12 @@ class Driver:
             return
         self.store.journal.synced(sealed)
         self._let_go(release, waiters)
+        self.host.context.signals.commit.add(self._loop.time() - self._sealed_at)
         if (chore := self._chore) is not None:
             self._chore = None
             ran = self._loop.run_in_executor(self._threads, chore.run)
             ran.add_done_callback(partial(self._finished, chore))
-        self.wake()
+        self._go_on()
 
     def _finished(self, chore: Chore, ran: asyncio.Future[None]) -> None:
         """A chore is over; one that the disk refused is left to the next life."""
@@ -257,7 +269,7 @@ class Driver:
             self._timer = None
         at = self.host.next_wake()
         if at is not None:
-            self._timer = self._loop.call_later(max(0.0, at - self._clock()), self.wake)
+            self._timer = self._loop.call_later(max(0.0, at - self._clock()), self._go_on)
 
     def _end(self, error: BaseException) -> None:
         """Stop for good: what the disk holds decides, in the next life."""

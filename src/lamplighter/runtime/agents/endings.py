@@ -71,6 +71,7 @@ class Endings:
             )
         if turn.sends is not None:
             self.send(seat, turn.sends)
+            self._sample(turn.address, turn.sends)
         if before is None or before[3] != packed or kind.settings.expires_s:
             seat.dirty[turn.address] = (turn.address, seat.schema(kind), int(self._context.now), packed)
         if turn.effects is not None:
@@ -115,7 +116,9 @@ class Endings:
             or mailbox.size >= kind.settings.mailbox_bytes
             or self._context.load.crowded
         )
-        self._context.counts.refused += full
+        if full and kind is not None:
+            self._context.counts.refused += 1
+            self._context.signals.count("refused", kind.name)
         return full
 
     def out(self, seat: Seat, to: int, parcel: Letter | Reply) -> None:
@@ -193,6 +196,8 @@ class Endings:
         slip.attempts += 1
         slip.open = True
         kind = self._context.kinds.get(address.partition("/")[0])
+        if kind is not None:
+            self._context.signals.count("failures", kind.name)
         if kind is None or isinstance(error, _HOPELESS) or slip.attempts >= _most(kind, error):
             self.bury(item, slip, error)
             return
@@ -209,6 +214,8 @@ class Endings:
         """Make a message a dead letter, with the reason, and let its agent go on."""
         seat, address, payload, _ = item
         self._context.counts.dead += 1
+        if (name := address.partition("/")[0]) in self._context.kinds:
+            self._context.signals.count("dead", name)
         code, reason = told(error)
         desk = seat.partition.desk
         letter = post.encode(Letter(address, payload))
@@ -228,6 +235,12 @@ class Endings:
     def next_retry(self) -> float | None:
         """Wall time of the next second try; None without one."""
         return self._retries[0][0] if self._retries else None
+
+    def _sample(self, sender: str, sends: list[tuple[str, bytes]]) -> None:
+        signals = self._context.signals
+        signals.left -= 1
+        if signals.left < 1:
+            signals.talked(sender, sends)
 
     def _answer(self, seat: Seat, to: ToSender | ToTurn, status: Status, payload: bytes) -> None:
         context = self._context
@@ -251,6 +264,8 @@ class Endings:
             timer = timers.get(which)
             if timer is not None and timer.address == turn.address and which[1] >= 0:
                 seat.write(Fired(*which))
+        for tenant, amounts in effects.spent:
+            self._context.signals.spent(turn.address.partition("/")[0], tenant, amounts)
         if effects.deleted:
             seat.dirty[turn.address] = None
 

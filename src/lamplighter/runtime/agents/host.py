@@ -279,6 +279,7 @@ class Host:
         context, endings = self._context, self._endings
         queue, ready, seats, kinds = context.queue, context.ready, context.seats, context.kinds
         total, now, second, turns = len(seats), context.now, int(context.now), 0
+        signals, did = context.signals, dict.fromkeys(kinds.values(), 0)
         budget -= self._suspensions.rerun(budget)
         while budget > 0:
             if ready:
@@ -325,6 +326,9 @@ class Host:
                     endings.commit(seat, kind, turn, agent, before)
                 else:
                     if sends is not None:
+                        signals.left -= 1
+                        if not signals.left:
+                            signals.talked(address, sends)
                         there = seats[partition_of(sends[0][0], total)]
                         if len(sends) > 1 or there is None or there.busy:
                             endings.send(seat, sends)
@@ -341,12 +345,14 @@ class Host:
                 endings.fail(item, error)
                 continue
             turns += 1
+            did[kind] += 1
             if slip is not None:
                 endings.settle(seat, slip, VALUE, answer)
             if held:
                 endings.free(seat, address)
         context.current = None
         context.counts.turns += turns
+        signals.handled(did)
         return budget
 
     def seal(self) -> Release:

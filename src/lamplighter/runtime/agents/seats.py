@@ -15,6 +15,7 @@ from lamplighter.runtime.agents.errors import StateUnreadableError, TurnError
 from lamplighter.runtime.agents.kinds import ENCODE, Kind
 from lamplighter.runtime.agents.post import ToSender, ToTurn
 from lamplighter.runtime.agents.release import Release
+from lamplighter.runtime.agents.signals import Signals
 from lamplighter.runtime.agents.store import Partition
 from lamplighter.runtime.agents.store.records import Gone, Record, Result, Schema, State
 from lamplighter.runtime.agents.turn import Asked, Turn
@@ -293,6 +294,7 @@ class Context:
         release: what leaves with the open frame.
         current: the message whose handler runs right now, for whoever watches over its time.
         load: what waits, in messages and bytes.
+        signals: what the host tells of itself.
         adopt: takes over a handler that awaits something of the event loop.
     """
 
@@ -306,4 +308,5 @@ class Context:
     current: Item | None = None
     counts: Counts = field(default_factory=Counts)
     load: Load = field(default_factory=Load)
+    signals: Signals = field(default_factory=Signals)
     adopt: Callable[["Waiting", Any], None] = field(default=_no_loop)

@@ -100,6 +100,7 @@ class Suspensions:
             return
         self._close(waiting)
         self._context.counts.turns += 1
+        self._context.signals.handled({kind: 1})
         if slip is not None:
             self._endings.settle(seat, slip, VALUE, payload)
         self._endings.free(seat, address)

@@ -107,12 +107,13 @@ class Grounds(Protocol):
 class Effects:
     """What a turn did besides changing the state; only made for a turn that does more than send."""
 
-    __slots__ = ("cancelled", "deleted", "timers")
+    __slots__ = ("cancelled", "deleted", "spent", "timers")
 
     def __init__(self) -> None:
         self.timers: list[tuple[int, float, bytes]] = []
         self.cancelled: list[tuple[int, int]] = []
         self.deleted = False
+        self.spent: list[tuple[str, dict[str, float]]] = []
 
 
 class Turn:
@@ -172,6 +173,13 @@ class Turn:
     def delete(self) -> None:
         """Forget this agent's state when the turn commits; its next message begins a new one."""
         self._more().deleted = True
+
+    def spent(self, tenant: str = "", **amounts: float) -> None:
+        """Count what this turn has used, such as `tokens=120, cost_usd=0.002`, by kind and tenant.
+
+        For the host's figures (`lamp_agents_spent_tokens_total`); counted once, when the turn commits.
+        """
+        self._more().spent.append((tenant, amounts))
 
     def call(self, function: Callable[..., Any], *args: Any) -> Call:
         """Await a function outside the runtime: a coroutine function, or a plain one (in a thread).

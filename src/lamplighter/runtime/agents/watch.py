@@ -49,6 +49,7 @@ class Watch:
             if current is not None and looks >= LOOKS:
                 looks = 0
                 self._context.counts.stuck += 1
+                self._context.signals.count("stuck", current[1].partition("/")[0])
                 _log.warning("turn-stuck address=%s limit_s=%g", current[1], self._limit_s)
                 self._interrupt()
 

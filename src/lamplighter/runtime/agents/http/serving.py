@@ -120,4 +120,5 @@ def _gauges(shards: Mapping[int, Runtime]) -> dict[str, float]:
     counts: Counter[str] = Counter(shards=len(shards))
     for runtime in shards.values():
         counts.update(dataclasses.asdict(runtime.host.counts))
+        counts.update(runtime.host.context.signals.figures())
     return {name: float(count) for name, count in counts.items()}

@@ -190,6 +190,8 @@ def _stats(driver: Driver) -> dict[str, float]:
         "timers": float(sum(len(desk.timers) for desk in desks)),
         "dead_letters": float(sum(len(desk.dead) for desk in desks)),
         "owners": float(driver.store.card.epoch),
+        "waiting_bytes": float(context.load.parked_bytes + context.load.offered_bytes),
+        **context.signals.figures(),
         "frames": float(driver.store.journal.durable),
     }
 
