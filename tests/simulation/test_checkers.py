@@ -21,6 +21,7 @@ from lamplighter.testing.checkers import (
     NeedsKept,
     OutageHeld,
     Patient,
+    RepairsBounded,
     ScaledDownRightly,
     StillStands,
     UndoKept,
@@ -425,3 +426,27 @@ def test_traffic_is_not_given_back_to_what_is_to_stop(stopped: str, violations: 
     )
     assert not list(checker.hear(inputs, Result(decisions=tuple(decisions)), History(), witness))
     assert violations == len(list(checker.hear(inputs, Result(closed=(failed,)), History(), witness)))
+
+
+@pytest.mark.parametrize(
+    ("unwritten", "second", "violations"), [(True, "b", 0), (False, "b", 1), (True, "a", 1)]
+)
+def test_repairs_that_another_could_not_write_down_are_in_nobodys_count(
+    unwritten: bool,  # noqa: FBT001
+    second: str,
+    violations: int,
+) -> None:
+    """On a full disk a successor knows nothing of what came before it; one that lived on does."""
+    world, checker, found = World(), RepairsBounded(), list[str]()
+    witness = Witness(world)
+    witness.system = system(search=1)
+    most = witness.system.services["search"].repair.attempts
+    for number in range(most + 1):
+        holder = "a" if number < most else second
+        name, start = f"search-{number}", f"search-{number + 1}"
+        action = Replace(workload="search", release="r1", replica=name, start=start)
+        at = 60.0 + number
+        truth = world.truth()
+        found += checker.look(Applied(at, at, action, f"a-{number}", 1, holder, None, truth, truth), witness)
+        witness.unwritten |= {start} if unwritten else set()
+    assert violations == len(found)

@@ -73,9 +73,13 @@ class BudgetKept:
 
 
 class RepairsBounded:
-    """In one place (a replica, the one that takes its place, and so on) only so many repairs do not last."""
+    """In one place (a replica, the one that takes its place, and so on) only so many repairs do not last.
+
+    What another maintainer did and could not write down is in nobody's count.
+    """
 
     def __init__(self) -> None:
+        self._by: dict[str, str] = {}
         self._failures: dict[str, tuple[Instant, ...]] = {}
         self._passed: dict[str, Instant] = {}
         self._short: dict[str, bool] = {}
@@ -96,7 +100,9 @@ class RepairsBounded:
         service = witness.service(action.workload)
         if service is None:
             return
-        before = self._failures.get(action.replica, ())
+        unknown = action.replica in witness.unwritten and self._by.get(action.replica) != event.holder
+        before = () if unknown else self._failures.get(action.replica, ())
+        self._by[action.start] = event.holder
         failed = self._short.get(action.replica, True)
         mine = (*before, self._ended.get(action.replica, event.at)) if failed else ()
         self._failures[action.start] = mine
