@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.agents import peers, turns
+from benchmarks.agents import overload, peers, turns
 from benchmarks.report import Figures, Options, at_most, exactly
 from lamplighter.testing import powerloss
 
@@ -26,6 +26,7 @@ PARTS = {
     "recovery": "seconds until a host is there again after kill -9, with the tail that its snapshots leave",
     "power": "seeds of stores that lose their power, torn and failing disks: what was synced must be there",
     "turns": "processor time a durable turn over all processes, turns a second, delay of acknowledgement",
+    "overload": "goodput, refusals and memory at three times a host's capacity for a minute",
     "peers": "processor time a message of Ray, autogen-core, DBOS, Temporal and NATS, each installed apart",
 }
 HELD, RECOVERED, QUICK = 10_000_000, 1_000_000, 100_000
@@ -53,6 +54,8 @@ def run(options: Options) -> Figures:
         _power(options)
     if options.wants("turns"):
         turns.measure(options, options.asked.agents, options.asked.folder)
+    if options.wants("overload"):
+        overload.measure(options, options.asked.folder)
     if options.wants("peers"):
         places = {"cache": options.asked.cache, "scratch": options.asked.folder}
         ours = partial(turns.message_cpu_us, options, options.asked.folder)

@@ -4,7 +4,7 @@
     python -m benchmarks.agents.swarm client AGENTS SOCKET[,SOCKET]
 
 A host prints `ready` and ends when its input ends. A client takes one JSON order a line on its input and
-prints one JSON answer a line: {"do": "load", ...}, {"do": "flood", ...} or {"do": "pace", ...}.
+prints one JSON answer a line: {"do": "load", ...}, and likewise "flood", "pace", "capacity" and "overload".
 """
 
 import asyncio
@@ -18,8 +18,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from lamplighter.model.errors import LampError
 from lamplighter.runtime import Agent, Message
+from lamplighter.runtime.agents.caller import Caller
 from lamplighter.runtime.agents.client import AgentClient
+from lamplighter.runtime.agents.errors import OverloadedError
 from lamplighter.runtime.agents.kinds import ENCODE
 from lamplighter.runtime.agents.pauses import steady
 from lamplighter.runtime.agents.runtime import Runtime
@@ -33,6 +36,9 @@ PARTITIONS = 16
 SAMPLED = 20
 """Of so many messages one is timed."""
 PACE_S = 0.005
+WORK_S = 0.0005
+AT_ONCE = 300
+"""Callers that wait for their answers: enough to keep a host busy."""
 
 
 class Ask(Message):
@@ -69,9 +75,30 @@ class Reader(Agent):
             self.shelf = (turn.address * 20).encode()[:160]
 
 
+class Work(Message):
+    """Takes time to handle."""
+
+
+class Worker(Agent):
+    """Keeps its host busy."""
+
+    done: int = 0
+
+    async def on_work(self, turn: Turn, work: Work) -> int:
+        """Work, count."""
+        del turn, work
+        until = time.thread_time() + WORK_S
+        while time.thread_time() < until:
+            pass
+        self.done += 1
+        return self.done
+
+
 async def host(number: int, folder: str, sockets: list[Path]) -> None:
     """Be a host until the input ends."""
-    async with Runtime(folder, [Reader], partitions=PARTITIONS, sockets=sockets, number=number) as runtime:
+    async with Runtime(
+        folder, [Reader, Worker], partitions=PARTITIONS, sockets=sockets, number=number
+    ) as runtime:
         steady()
         print("ready", flush=True)
         ended = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
@@ -87,7 +114,11 @@ async def client(agents: int, sockets: list[Path]) -> None:
     async with AgentClient(sockets, f"client {time.time_ns()}", partitions=PARTITIONS) as session:
         while line := await loop.run_in_executor(None, sys.stdin.readline):
             order = json.loads(line)
-            found = await _ORDERS[order.pop("do")](session, agents, **order)
+            what = order.pop("do")
+            if what in _CALLS:
+                found = await _CALLS[what](sockets, agents, **order)
+            else:
+                found = await _ORDERS[what](session, agents, **order)
             print(json.dumps(found), flush=True)
 
 
@@ -159,6 +190,58 @@ async def _pace(
     }
 
 
+async def _capacity(sockets: list[Path], agents: int, *, seconds: float) -> dict[str, Any]:
+    """Let some callers ask again as soon as they are answered."""
+    print(json.dumps("begin"), flush=True)
+    answered = 0
+    async with Caller(sockets, partitions=PARTITIONS) as caller:
+        begun = time.monotonic()
+
+        async def ask(n: int) -> None:
+            nonlocal answered
+            while time.monotonic() < begun + seconds:
+                await caller.ask(f"worker/{n % agents}", WORK)
+                answered += 1
+                n += AT_ONCE
+
+        await asyncio.gather(*(ask(n) for n in range(AT_ONCE)))
+        return {"per_s": answered / (time.monotonic() - begun)}
+
+
+async def _overload(sockets: list[Path], agents: int, *, rate: float, seconds: float) -> dict[str, Any]:
+    """Ask at a rate, whatever comes back; then see how soon a last question is answered."""
+    print(json.dumps("begin"), flush=True)
+    found = dict.fromkeys(("offered", "answered", "refused", "untold", "failed"), 0)
+    async with Caller(sockets, partitions=PARTITIONS) as caller, asyncio.TaskGroup() as group:
+
+        async def ask(n: int) -> None:
+            try:
+                await caller.ask(f"worker/{n % agents}", WORK)
+            except OverloadedError as error:
+                found["refused"] += 1
+                found["untold"] += error.retry_after_s <= 0
+            except LampError:
+                found["failed"] += 1
+            else:
+                found["answered"] += 1
+
+        begun = time.monotonic()
+        while (passed := time.monotonic() - begun) < seconds:
+            while found["offered"] < passed * rate:
+                group.create_task(ask(found["offered"]))
+                found["offered"] += 1
+            await asyncio.sleep(PACE_S)
+        ended = time.monotonic()
+        while True:
+            try:
+                await caller.ask("worker/last", WORK)
+                break
+            except OverloadedError:
+                await asyncio.sleep(PACE_S)
+        recovered_s = time.monotonic() - ended
+    return {**found, "seconds": time.monotonic() - begun, "recovered_s": recovered_s}
+
+
 def _messages(agents: int, count: int, seed: int, *, zipf: bool) -> list[tuple[str, bytes]]:
     """Draw messages, before the clock runs: to whom, and what; the sends of half of them cross hosts."""
     chance = random.Random(seed)
@@ -170,6 +253,11 @@ def _messages(agents: int, count: int, seed: int, *, zipf: bool) -> list[tuple[s
     return drawn
 
 
+WORK = ENCODE(Work())
+_CALLS: dict[str, Callable[..., Coroutine[Any, Any, dict[str, Any]]]] = {
+    "capacity": _capacity,
+    "overload": _overload,
+}
 _ORDERS: dict[str, Callable[..., Coroutine[Any, Any, dict[str, Any]]]] = {
     "load": _load,
     "flood": _flood,

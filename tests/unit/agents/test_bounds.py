@@ -114,3 +114,28 @@ def test_a_client_that_is_gone_is_forgotten_after_a_day(present: set[str], left:
     world.machines[0].host.tick(world.now)
     world.machines[0].host.forget_idle(present)
     assert left == set(world.machines[0].store.partitions[0].desk.marks)
+
+
+def test_a_queue_that_stands_takes_no_more(world: World) -> None:
+    """Callers are refused by a queue that has not been empty for half a second; not by a burst."""
+    host = world.machines[0].host
+    for n in range(bounds.STANDING):
+        host.submit(f"slow/a{n}", World.encoded(Say()))
+    host.tick(world.now)
+    host.submit("slow/burst", World.encoded(Say()))
+    host.tick(world.now + bounds.STANDING_S + 0.1)
+    with pytest.raises(OverloadedError):
+        host.submit("slow/late", World.encoded(Say()))
+
+
+def test_a_queue_that_was_emptied_takes_messages_again(world: World) -> None:
+    """Once what stood is handled there is room at once."""
+    host = world.machines[0].host
+    for n in range(bounds.STANDING):
+        host.submit(f"slow/a{n}", World.encoded(Say()))
+    for later in (0.0, bounds.STANDING_S + 0.1):
+        host.tick(world.now + later)
+    host.run(10 * bounds.STANDING)
+    for n in range(bounds.STANDING + 1):
+        host.submit(f"slow/b{n}", World.encoded(Say()))
+    assert 0 == host.counts.refused

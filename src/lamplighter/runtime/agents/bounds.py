@@ -13,6 +13,10 @@ INLET_MAX = 100_000
 """Messages that may wait to be accepted before a host calls itself full."""
 INLET_BYTES_MAX = 64 << 20
 """Their bytes, likewise."""
+STANDING = 1000
+"""A queue of so many messages of callers that has not been empty for `STANDING_S` takes no more of them: it
+would only grow older. Well below what a caller waits, and long enough for a burst to pass."""
+STANDING_S = 0.5
 PARKED_BYTES_MAX = 256 << 20
 """Bytes of messages, in all mailboxes of a host, whose agents are busy."""
 ITEM_BYTES = 300
@@ -31,6 +35,7 @@ class Load:
         offered: messages that are not accepted yet.
         offered_bytes: their bytes.
         direct_bytes: bytes of those that callers have put into the queue since it was last empty.
+        standing_s: wall time since when the queue has not been empty; None if it was empty just now.
         parked_bytes: bytes of those in the mailboxes of busy agents.
     """
 
@@ -38,6 +43,7 @@ class Load:
     offered_bytes: int = 0
     direct_bytes: int = 0
     parked_bytes: int = 0
+    standing_s: float | None = None
 
     @property
     def full(self) -> bool:
@@ -49,9 +55,12 @@ class Load:
         """Whether a message for a busy agent has to be refused, whatever room its own mailbox has."""
         return self.parked_bytes >= PARKED_BYTES_MAX
 
-    def crammed(self, queued: int) -> bool:
-        """Whether callers in the host's own process must be refused, with so many messages queued."""
-        return queued >= INLET_MAX or self.direct_bytes >= INLET_BYTES_MAX
+    def crammed(self, queued: int, now: float) -> bool:
+        """Whether a caller's message must be refused, with so many queued: there are too many, or too old."""
+        if queued < STANDING:
+            return self.direct_bytes >= INLET_BYTES_MAX
+        aged = self.standing_s is not None and now - self.standing_s > STANDING_S
+        return aged or queued >= INLET_MAX or self.direct_bytes >= INLET_BYTES_MAX
 
 
 def idle_sessions(desk: Desk, now: float, present: Container[str]) -> list[str]:

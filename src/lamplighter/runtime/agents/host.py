@@ -262,6 +262,8 @@ class Host:
     def tick(self, now: float) -> None:
         """Tell the time; what has fallen due is handled by the next `run`."""
         self._context.now = now
+        if self._context.load.standing_s is None:
+            self._context.load.standing_s = now
         self._waits.expire()
         self._endings.retry()
         for seat in self._own:
@@ -386,7 +388,7 @@ class Host:
             OverloadedError: there is no room for it.
         """
         load = self._context.load
-        if load.crammed(len(self._context.queue)):
+        if load.crammed(len(self._context.queue), self._context.now):
             self._context.counts.refused += 1
             raise OverloadedError(
                 "this host has as many messages waiting as it may", retry_after_s=BUSY_RETRY_S
@@ -423,7 +425,7 @@ class Host:
     def _admit(self) -> bool:
         """Accept the next messages that were offered or have arrived; returns whether there were any."""
         load = self._context.load
-        load.direct_bytes = 0
+        load.direct_bytes, load.standing_s = 0, None
         if self._arrived:
             seat, sender, first, parcels = self._arrived.popleft()
             load.offered -= len(parcels)
