@@ -24,8 +24,10 @@ from lamplighter.runtime.agents.store import Chore, Disk, Sealed, Store
 from lamplighter.runtime.agents.store.records import State
 from lamplighter.runtime.agents.watch import Watch
 
-TURNS_AT_ONCE = 500
-"""Turns between two looks at the sockets: a few milliseconds."""
+TURNS_AT_ONCE = 50
+"""Turns between two looks at the clock."""
+RUN_S = 0.004
+"""Time between two looks at the sockets; else they fill up behind handlers that take long."""
 COMMIT_GAP_S = 0.004
 """Frames follow each other no faster, so that turns share a sync, which costs as much as twenty of them."""
 TURN_TIMEOUT_S = 10.0
@@ -189,7 +191,7 @@ class Driver:
             return
         try:
             self.host.tick(self._clock())
-            self.host.run(TURNS_AT_ONCE)
+            self._run()
             self._commit()
         except LampError as error:
             self._end(error)
@@ -197,6 +199,12 @@ class Driver:
         if not self.host.idle and not self.store.journal.full:
             self._go_on()
         self._set_alarm()
+
+    def _run(self) -> None:
+        """Take turns until there is nothing to do, or others are to be looked at."""
+        until = self._loop.time() + RUN_S
+        while self.host.run(TURNS_AT_ONCE) <= 0 and self._loop.time() < until:
+            pass
 
     def _commit(self) -> None:
         """Close the frame if none is on its way, and not too soon after the one before."""
