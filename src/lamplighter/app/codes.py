@@ -52,10 +52,6 @@ ERRORS = {
     "no-such-path": "Agents are reached by POST /agents/KIND/ID, or /agents/KIND for a batch.",
     "not-post": "Agents take POST only.",
     "unknown-agent": "There is no such agent: it has had no turn, or was forgotten.",
-    "no-pool": "There is no pool of agents: none has run here yet, or the folder is another.",
-    "agents-unloadable": "What a host of agents was told to load is no agent class and no module of them.",
-    "partitions-unfit": "The number of partitions holds for as long as a pool's folder does. Set it back.",
-    "shards-unfit": "A pool has 1 to 256 shards.",
     "which-pool": "The system has several pools of agents. Name one with --pool.",
     "record-too-large": "A message or a state is larger than a host's journal takes.",
     "replay-mismatch": "An agent's code asks for something else than its journal holds. The message is a"

@@ -28,17 +28,36 @@ CONNECT_S = 0.05
 """Between two tries to reach a shard."""
 PATIENCE_S = 10.0
 """How long a message waits for a shard that nobody holds: it moves, or its host has ended."""
+SWEEP_S = 0.05
+"""How often is looked for what has waited too long."""
 BATCH_BYTES = 4 << 20
 RETRY_AFTER_S = 1.0
 
 
 @dataclass(slots=True, eq=False)
 class Sent:
-    """A message on its way, and who waits for its answer, or only for its acceptance."""
+    """A message on its way.
+
+    Args:
+        single: the message.
+        shard: where its agent is.
+        partition: of its agent.
+        whole: whether its answer is waited for, or only its acceptance.
+        keyed: whether its sender gave it a key.
+        wait_s: how long it may take.
+        begun: when it was put, on the loop's clock.
+        missed: since when its shard has not been reached; None if it is.
+        done: the encoded answer, or b"".
+    """
 
     single: Single
+    shard: int
     partition: int
     whole: bool
+    keyed: bool
+    wait_s: float
+    begun: float
+    missed: float | None
     done: asyncio.Future[bytes]
 
 
@@ -61,11 +80,13 @@ class Caller:
         self._open: list[dict[int, Sent]] = [{} for _ in sockets]
         self._fresh: list[list[Single]] = [[] for _ in sockets]
         self._over: list[list[tuple[int, str]]] = [[] for _ in sockets]
+        self._name = token_hex(8)
         self._number = 0
         self._scheduled = False
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
+        self._tasks.append(asyncio.get_running_loop().create_task(self._expire()))
         for shard in range(len(self._sockets)):
             self._tasks.append(asyncio.get_running_loop().create_task(self._keep(shard)))
         return self
@@ -94,54 +115,74 @@ class Caller:
             UnreachedError: nobody holds the agent's shard; whether the message was accepted is not known.
             LampError: the turn failed; as the error that it was.
         """
-        return await self._call(address, payload, key, wait_s, answer=True)
+        return await self.result(self.post(address, payload, key=key, wait_s=wait_s))
 
     async def send(
         self, address: str, payload: bytes, *, key: str = "", wait_s: float = ASK_TIMEOUT_S
     ) -> None:
         """Send an encoded message; returns when it is accepted for good. Arguments and errors as `ask`."""
-        await self._call(address, payload, key, wait_s, answer=False)
+        await self.result(self.post(address, payload, key=key, wait_s=wait_s, answer=False))
 
-    async def _call(self, address: str, payload: bytes, key: str, wait_s: float, *, answer: bool) -> bytes:
-        shard, sent = self._put(address, payload, key, answer=answer)
-        try:
-            return await self._patient(shard, sent, wait_s)
-        except TimeoutError:
-            if shard in self._streams:
-                raise AskTimeoutError(f"{address} did not answer within {wait_s:g} s") from None
-            raise UnreachedError(
-                f"nobody holds the shard of {address}", retry_after_s=RETRY_AFTER_S
-            ) from None
-        finally:
-            del self._open[shard][sent.single.number]
-            if not key and sent.done.done() and not sent.done.cancelled():
-                self._over[shard].append((sent.partition, sent.single.sender))
-                self._wake()
-
-    def _put(self, address: str, payload: bytes, key: str, *, answer: bool) -> tuple[int, Sent]:
+    def post(
+        self,
+        address: str,
+        payload: bytes,
+        *,
+        key: str = "",
+        wait_s: float = ASK_TIMEOUT_S,
+        answer: bool = True,
+    ) -> Sent:
+        """Send an encoded message without waiting; `result` must be awaited, or `drop` called. As `ask`."""
         partition = partition_of(address, self._partitions)
         shard = partition % len(self._sockets)
         self._number += 1
-        single = Single(self._number, session(address, key), address, payload, answer or bool(key))
-        sent = Sent(single, partition, answer, asyncio.get_running_loop().create_future())
-        self._open[shard][single.number] = sent
-        self._fresh[shard].append(single)
-        self._wake()
-        return shard, sent
-
-    async def _patient(self, shard: int, sent: Sent, wait_s: float) -> bytes:
-        """Wait for an answer; for one whose shard cannot be reached, no longer than patience lasts."""
+        sender = session(address, key) if key else f"r/{self._name}/{self._number}"
         loop = asyncio.get_running_loop()
-        end = loop.time() + wait_s
-        while not sent.done.done():
-            left = min(self._patience_s, end - loop.time())
-            if left <= 0:
-                raise TimeoutError
-            reached = shard in self._streams
-            await asyncio.wait([sent.done], timeout=left)
-            if not reached and shard not in self._streams and not sent.done.done():
-                raise TimeoutError
-        return sent.done.result()
+        now, reached = loop.time(), shard in self._streams
+        single = Single(self._number, sender, address, payload, answer or bool(key))
+        missed = None if reached else now
+        sent = Sent(single, shard, partition, answer, bool(key), wait_s, now, missed, loop.create_future())
+        self._open[shard][single.number] = sent
+        if reached:  # else it goes out with all that is open, once the shard is
+            self._fresh[shard].append(single)
+            self._wake()
+        return sent
+
+    async def result(self, sent: Sent) -> bytes:
+        """Wait for a message's answer, or its acceptance. Raises as `ask`."""
+        try:
+            return await sent.done
+        finally:
+            self.drop(sent)
+
+    def drop(self, sent: Sent) -> None:
+        """Wait for a message no longer."""
+        if self._open[sent.shard].pop(sent.single.number, None) is None:
+            return
+        if not sent.done.done():
+            sent.done.cancel()
+        elif not sent.keyed and not sent.done.cancelled() and sent.shard in self._streams:
+            self._over[sent.shard].append((sent.partition, sent.single.sender))
+            self._wake()
+
+    async def _expire(self) -> None:
+        """Give up what has waited for too long."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            now = loop.time()
+            for shard, waiting in enumerate(self._open):
+                reached = shard in self._streams
+                for sent in waiting.values():
+                    sent.missed = None if reached else sent.missed or now
+                    if not sent.done.done() and (error := self._given_up(sent, now)) is not None:
+                        sent.done.set_exception(error)
+
+    def _given_up(self, sent: Sent, now: float) -> LampError | None:
+        address, late = sent.single.address, now - sent.begun >= sent.wait_s
+        if sent.missed is not None and (late or now - sent.missed >= self._patience_s):
+            return UnreachedError(f"nobody holds the shard of {address}", retry_after_s=RETRY_AFTER_S)
+        return AskTimeoutError(f"{address} did not answer within {sent.wait_s:g} s") if late else None
 
     def _wake(self) -> None:
         if not self._scheduled:
@@ -195,9 +236,7 @@ REFUSALS = frozenset({OverloadedError.code, "unknown-agent-kind"})
 
 
 def session(address: str, key: str) -> str:
-    """Return the session of a key at an agent, which does not tell the key; without a key, a new one."""
-    if not key:
-        return f"r/{token_hex(12)}"
+    """Return the session of a key at an agent, which does not tell the key."""
     return "k/" + blake2b(f"{address}\n{key}".encode(), digest_size=16).hexdigest()
 
 

@@ -5,14 +5,13 @@ could read is refused before it is durable, and hands it to a `Caller`. Knows no
 shard, and keeps nothing: whatever has to be known of an `Idempotency-Key` is in the agent's own journal.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
 from lamplighter.model.errors import LampError
-from lamplighter.runtime.agents.caller import Caller
+from lamplighter.runtime.agents.caller import Caller, Sent
 from lamplighter.runtime.agents.errors import OverloadedError
 from lamplighter.runtime.agents.http.faults import (
     BodyTooLargeError,
@@ -114,8 +113,8 @@ class Ingress:
         if body is None:
             return None
         address, payload = self._reader.single(path[0], "/".join(path[1:]), body)
-        answer = await self._call(address, payload, asked, asked.key)
-        return answered(answer, accepted=asked.later)
+        sent = self._post(address, payload, asked, asked.key)
+        return answered(await self._result(sent), accepted=asked.later)
 
     async def _batch(self, path: list[str], scope: Scope, receive: Receive) -> Response | None:
         """Send many messages of one kind at once; each has a result of its own, in their order."""
@@ -123,39 +122,52 @@ class Ingress:
         body = await _body(scope, receive, self._limits.batch_bytes)
         if body is None:
             return None
-        items = items_of(body)
-        tasks = [self._item(path[0], item, asked, number) for number, item in enumerate(items)]
-        return Response.batch(await asyncio.gather(*tasks))
-
-    async def _item(self, kind: str, item: bytes, asked: Asked, number: int) -> bytes:
+        begun = [
+            self._begin(path[0], item, asked, f"{asked.key}/{number}" if asked.key else "")
+            for number, item in enumerate(items_of(body))
+        ]
         try:
-            address, payload = self._reader.item(kind, item)
-            key = f"{asked.key}/{number}" if asked.key else ""
-            answer = await self._call(address, payload, asked, key)
-            return answered(answer, accepted=asked.later).item()
+            return Response.batch([await self._item(each, asked) for each in begun])
+        finally:
+            for sent in begun:
+                if isinstance(sent, Sent):
+                    self._caller.drop(sent)
+
+    def _begin(self, kind: str, item: bytes, asked: Asked, key: str) -> Sent | LampError:
+        try:
+            return self._post(*self._reader.item(kind, item), asked, key)
+        except LampError as error:
+            return error
+
+    async def _item(self, begun: Sent | LampError, asked: Asked) -> bytes:
+        try:
+            if isinstance(begun, LampError):
+                raise begun
+            return answered(await self._result(begun), accepted=asked.later).item()
         except LampError as error:
             self.counts[error.code] += 1
             return failed(error).item()
 
-    async def _call(self, address: str, payload: bytes, asked: Asked, key: str) -> bytes:
+    def _post(self, address: str, payload: bytes, asked: Asked, key: str) -> Sent:
         limits, size = self._limits, len(payload)
         if self._in_flight >= limits.in_flight or self._bytes + size > limits.in_flight_bytes:
             raise OverloadedError(
                 f"this host has {self._in_flight} messages in flight, as many as it may", retry_after_s=1.0
             )
+        sent = self._caller.post(address, payload, key=key, wait_s=asked.wait_s, answer=not asked.later)
         self._in_flight += 1
         self._bytes += size
-        try:
-            if asked.later:
-                await self._caller.send(address, payload, key=key, wait_s=asked.wait_s)
-                self.counts["accepted"] += 1
-                return b""
-            answer = await self._caller.ask(address, payload, key=key, wait_s=asked.wait_s)
-            self.counts["answered"] += 1
-            return answer
-        finally:
-            self._in_flight -= 1
-            self._bytes -= size
+        sent.done.add_done_callback(lambda _: self._landed(size))
+        return sent
+
+    def _landed(self, size: int) -> None:
+        self._in_flight -= 1
+        self._bytes -= size
+
+    async def _result(self, sent: Sent) -> bytes:
+        answer = await self._caller.result(sent)
+        self.counts["answered" if sent.whole else "accepted"] += 1
+        return answer
 
     def _health(self) -> Response:
         why = self._ready()
