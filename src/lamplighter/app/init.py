@@ -57,7 +57,13 @@ def init(folder: Path, *, force: bool = False) -> Begun:
     text = first_spec(guessed)
     warnings = check(text, file=str(path)).warnings
     _write(path, text)
-    return Begun(path=str(path), text=text, found=bool(guessed.ways), saw=saw(guessed), warnings=warnings)
+    return Begun(
+        path=str(path),
+        text=text,
+        found=bool(guessed.ways or guessed.agents),
+        saw=saw(guessed),
+        warnings=warnings,
+    )
 
 
 def _texts(folder: Path) -> Iterator[tuple[str, str]]:

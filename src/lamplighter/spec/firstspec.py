@@ -20,8 +20,9 @@ def first_spec(guess: Guess) -> str:
     lines = ["# Written by lamp init, from what it saw in this folder:", *_seen(guess), "#"]
     lines += ["# lamp check   says whether this is sound", "# lamp plan    shows what lamp up would do", ""]
     lines += ["version: 1", f"system: {_plain(guess.name)}", ""]
-    lines += _services(guess) if guess.ways else _empty()
-    if guess.secrets and guess.ways:
+    lines += _services(guess) if guess.ways else [] if guess.agents else _empty()
+    lines += ["", *_pool(guess)] if guess.ways and guess.agents else _pool(guess) if guess.agents else []
+    if guess.secrets and (guess.ways or guess.agents):
         lines += ["", *_secrets(guess)]
     return "\n".join(lines) + "\n" + _FOOT
 
@@ -29,9 +30,10 @@ def first_spec(guess: Guess) -> str:
 def saw(guess: Guess) -> tuple[str, ...]:
     """Return what was seen, a line each, for a person: places, what they are, and what was taken."""
     ways = [f"{each.where}: {each.why}" for each in guess.ways[: OTHERS_MAX + 1]]
+    agents = [f"{each.where}: {each.why}" for each in guess.agents[: OTHERS_MAX + 1]]
     health = [f"{guess.health.where}: a health page, {guess.health.name}"] if guess.health else []
     secrets = [f"{each.where}: {each.name} looks like a secret" for each in guess.secrets]
-    return (*ways, *health, *secrets, *guess.saw)
+    return (*ways, *agents, *health, *secrets, *guess.saw)
 
 
 def _seen(guess: Guess) -> list[str]:
@@ -71,6 +73,17 @@ def _services(guess: Guess) -> list[str]:
         *lines,
         "    route: /                               # the path on the gateway, http://127.0.0.1:8080",
     ]
+
+
+def _pool(guess: Guess) -> list[str]:
+    """Return a pool with every module of agents that was seen."""
+    first = guess.agents[0]
+    modules = ", ".join(_plain(each.text) for each in guess.agents)
+    lines = ["agents:", "  swarm:", "    # what talks to each other lives in one pool; reached by"]
+    lines += ["    # POST /agents/KIND/ID on the gateway, http://127.0.0.1:8080"]
+    lines += [f"    agent: {modules if len(guess.agents) == 1 else f'[{modules}]'}"]
+    lines += _surroundings(guess, first)
+    return [*lines, "    replicas: {min: 2, max: 4}"]
 
 
 def _others(guess: Guess) -> tuple[Way, ...]:

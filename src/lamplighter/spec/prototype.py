@@ -48,6 +48,7 @@ class Guess(NamedTuple):
     secrets: tuple[Sighting, ...]
     variables: tuple[str, ...]
     saw: tuple[str, ...]
+    agents: tuple[Way, ...] = ()
 
 
 def guess(files: Mapping[str, str], name: str) -> Guess:
@@ -79,6 +80,7 @@ def guess(files: Mapping[str, str], name: str) -> Guess:
             each.name for each in variables if not re.fullmatch(r"PORT|PATH|HOME|LAMP_.*", each.name)
         ),
         saw=(*_saw(seen, files, lock),),
+        agents=_agents(files, seen, lock),
     )
 
 
@@ -141,6 +143,18 @@ def _ways(files: Mapping[str, str], seen: list[Sighting], lock: str) -> tuple[Wa
     ways += _dockerfile(files)
     unique = {(each.folder, each.key, each.text): each for each in reversed(ways)}
     return tuple(each for each in ways if unique[each.folder, each.key, each.text] is each)
+
+
+def _agents(files: Mapping[str, str], seen: list[Sighting], lock: str) -> tuple[Way, ...]:
+    """Return the modules with agents that live in one folder, tests left out; the likeliest module first."""
+    modules = _Modules(files, lock)
+    found: dict[str, Way] = {}
+    for each in _ranked(_of_kind(seen, "agent")):
+        module, folder, path = modules.place(each.file)
+        if not ASIDE.intersection(each.file.split("/")):
+            found.setdefault(module, Way("agent", module, each.where, f"agents ({each.name})", folder, path))
+    first = next(iter(found.values()), None)
+    return tuple(each for each in found.values() if first is not None and each.folder == first.folder)
 
 
 def _ranked(seen: Iterable[Sighting]) -> list[Sighting]:

@@ -15,6 +15,7 @@ Kind = Literal[
     "script",
     "streamlit",
     "gradio",
+    "agent",
     "health",
     "secret",
     "variable",
@@ -47,6 +48,7 @@ _WSGI = {
     "django.core.wsgi.get_wsgi_application",
     "dash.Dash",
 }
+_AGENTS = {"lamplighter.runtime.Agent", "lamplighter.runtime.agents.Agent"}
 # Calls that make a script a server of its own.
 _SERVES = (
     "uvicorn.run",
@@ -139,6 +141,7 @@ class _Reading:
         yield from self._bare_apps()
         yield from self._scripts()
         yield from self._interfaces()
+        yield from self._agents()
         for node in ast.walk(self._tree):
             if isinstance(node, (ast.Call, ast.Subscript)):
                 yield from self._variables(node)
@@ -231,6 +234,12 @@ class _Reading:
             for name in _modules(node):
                 if name in roots:
                     yield Sighting(roots[name], "", self._file, node.lineno)
+
+    def _agents(self) -> Iterator[Sighting]:
+        """Yield classes of agents."""
+        for node in self._tree.body:
+            if isinstance(node, ast.ClassDef) and _AGENTS & {self._full(each) for each in node.bases}:
+                yield Sighting("agent", node.name, self._file, node.lineno)
 
     def _variables(self, node: ast.Call | ast.Subscript) -> Iterator[Sighting]:
         """Yield names of environment variables that are read; never a value."""

@@ -8,7 +8,7 @@ import pytest
 from lamplighter.adapters.secrets import LocalSecrets
 from lamplighter.model.errors import EnvironmentFault, UserError
 from lamplighter.model.release import Release
-from lamplighter.model.system import Python, Run, SecretSource, Service
+from lamplighter.model.system import AgentPool, Python, Run, SecretSource, Service
 from lamplighter.targets.local.releases import PLAN_FORMAT, ReleaseStore, cut, identify, launch
 
 
@@ -157,6 +157,19 @@ def test_environment_is_built_once_and_shared(source: Path, store: ReleaseStore)
     started = launch(store.root, second, port=1, secrets={}, extra={})
     ran = subprocess.run(started.argv, cwd=started.cwd, env=started.env, capture_output=True, check=True)
     assert ran.stdout == b"1.17.0\n"
+
+
+def test_agents_find_their_runtime(source: Path, store: ReleaseStore) -> None:
+    """The environment of a pool has what runs agents, though its lock file does not name it."""
+    (source / "requirements.txt").write_text("six==1.17.0\n")
+    pool = AgentPool(name="swarm", agent=("app",), python=Python(requirements="requirements.txt"))
+    release = cut_here(pool.service(), source, store)
+    started = launch(store.root, release, port=4321, secrets={}, extra={})
+    hosts = ["-m", "lamplighter.runtime", "host", "--port", "4321"]
+    assert hosts == started.argv[1:6]
+    assert str(store.root.parent / "agents" / "swarm") in started.argv
+    ran = subprocess.run([*started.argv[:4], "--help"], env=started.env, capture_output=True, check=True)
+    assert b"--shards" in ran.stdout
 
 
 def test_impossible_lock_file_says_what_uv_said(source: Path, store: ReleaseStore) -> None:

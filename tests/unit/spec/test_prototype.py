@@ -193,3 +193,23 @@ def test_any_folder_gives_a_name(name: str) -> None:
 def test_any_file_name_gives_a_sound_spec(file: str) -> None:
     """Odd names are quoted where they are used, and harmless where they are quoted."""
     check(first_spec(guess({file: "import streamlit\n", "Procfile": f"web: run '{file!r}' $PORT"}, "lab")))
+
+
+AGENT = "from lamplighter.runtime import Agent\n\n\nclass Reader(Agent):\n    pass\n"
+
+
+def test_agents_become_a_pool() -> None:
+    """Modules with agents are put into one pool, tests left out; beside a service if there is one."""
+    files = {"swarm.py": AGENT, "more.py": AGENT, "tests/crew.py": AGENT, "main.py": FASTAPI}
+    system = parse(first_spec(guess(files, "library")))
+    assert (("more", "swarm"), ["web"]) == (system.agents["swarm"].agent, list(system.services))
+
+
+def test_agents_alone() -> None:
+    """A prototype of nothing but agents is a sound spec, and its agents are told."""
+    guessed = guess({"p/__init__.py": "", "p/swarm.py": AGENT}, "library")
+    assert (("p.swarm",), ()) == (
+        parse(first_spec(guessed)).agents["swarm"].agent,
+        check(first_spec(guessed)).warnings,
+    )
+    assert "p/swarm.py:4: agents (Reader)" in saw(guessed)
