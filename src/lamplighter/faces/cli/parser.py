@@ -21,9 +21,15 @@ class _Commands:
     def __init__(self, root: argparse.ArgumentParser, dest: str = "command") -> None:
         self._under = root.add_subparsers(dest=dest, metavar=dest.upper(), required=True)
 
-    def group(self, name: str, what: str) -> "_Commands":
+    def group(self, name: str, what: str, example: str) -> "_Commands":
         """Return what collects the commands under a name of their own: `lamp agents ls`."""
-        command = self._under.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
+        command = self._under.add_parser(
+            name,
+            help=what,
+            description=what[0].upper() + what[1:] + ".",
+            epilog=f"example:\n  {example}\n\n{EXIT_CODES}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         return _Commands(command, "verb")
 
     def add(self, name: str, what: str, example: str, *options: Add) -> None:
@@ -50,7 +56,9 @@ def parser() -> argparse.ArgumentParser:
     commands = _Commands(root)
     _before(commands)
     _running(commands)
-    _agents(commands.group("agents", "look into the pools of agents that run, and send to them"))
+    _agents(
+        commands.group("agents", "look into the pools of agents that run, and send to them", "lamp agents ls")
+    )
     _looking_back(commands)
     return root
 
