@@ -46,6 +46,8 @@ ERRORS = {
     "agents-unreached": "No host has the agent's shard now: it moves, or its host has ended and the next one"
     " has not begun. Try again in a second; with an `Idempotency-Key` nothing happens twice.",
     "answer-not-json": "What a handler returned cannot be put into JSON. Its turn took place.",
+    "broker-unfit": "A broker's stream is not as it must be to be taken exactly once. The message says what"
+    " is wrong with it.",
     "bad-request": "A header, an agent's id or the form of a batch is not what it should be.",
     "body-too-large": "A request's body is larger than the ingress of the agents takes.",
     "no-server": "The environment has no uvicorn, which serves agents over HTTP.",

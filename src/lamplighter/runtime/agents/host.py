@@ -17,6 +17,7 @@ from lamplighter.runtime.agents.bounds import idle_sessions
 from lamplighter.runtime.agents.endings import BUSY_RETRY_S, Endings, answered
 from lamplighter.runtime.agents.errors import OverloadedError, UnknownKindError
 from lamplighter.runtime.agents.kinds import ENCODE, Kind, kind_of
+from lamplighter.runtime.agents.numbered import Numbered
 from lamplighter.runtime.agents.post import VALUE, Letter, Reply, Status, ToSender
 from lamplighter.runtime.agents.release import Release
 from lamplighter.runtime.agents.seats import (
@@ -82,6 +83,8 @@ class Host:
         self._suspensions = Suspensions(self._context, self._waits, self._endings)
         self._inlet: deque[tuple[Seat, str, int, Sequence[str], Sequence[bytes], bool]] = deque()
         self._arrived: deque[tuple[Seat, str, int, Sequence[bytes]]] = deque()
+        self.numbered = Numbered(self._context, self._endings.is_full)
+        """Takes what a broker has numbered."""
         self._cached = max(1, cached // max(1, 2 * len(self._own)))
         for seat in self._own:
             self._wake(seat)
@@ -109,6 +112,7 @@ class Host:
             or self._context.ready
             or self._inlet
             or self._arrived
+            or self.numbered
             or self._suspensions.asleep
         )
 
@@ -437,7 +441,7 @@ class Host:
                     break
             return True
         if not self._inlet:
-            return False
+            return self.numbered.admit()
         seat, sender, first, addresses, payloads, answers = self._inlet.popleft()
         load.offered -= len(addresses)
         load.offered_bytes -= sum(map(len, payloads))

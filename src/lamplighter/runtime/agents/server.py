@@ -20,6 +20,7 @@ from lamplighter.runtime.agents.inspection.looking import answer
 from lamplighter.runtime.agents.inspection.values import Query
 from lamplighter.runtime.agents.kinds import ENCODE
 from lamplighter.runtime.agents.links import Again, Link, Run, Taken, runs
+from lamplighter.runtime.agents.numbered import Stretch
 from lamplighter.runtime.agents.post import ERROR, VALUE, Status
 from lamplighter.runtime.agents.release import Release
 from lamplighter.runtime.agents.singles import Callers
@@ -33,6 +34,7 @@ from lamplighter.runtime.agents.wire import (
     Offers,
     Singles,
     Stream,
+    Stretches,
     ToHost,
     Told,
 )
@@ -157,6 +159,8 @@ class Server:
                 self._offered(host, stream.sender, message.offers)
             case Links():
                 self._linked(message.links)
+            case Stretches():
+                _numbered(host, stream.sender, message)
             case Hello():
                 self._greet(stream, message.sender)
             case Singles():
@@ -199,7 +203,7 @@ class Server:
         stream.write(Told([], [], [], [(0, status, payload)]))
 
     def _greet(self, stream: Stream, sender: str) -> None:
-        stream.sender = f"s/{sender}"
+        stream.sender = sender if sender.startswith("way/") else f"s/{sender}"  # a broker's mark must last
         before = self._sessions.get(stream.sender)
         if before is not None and before is not stream:
             before.close()
@@ -271,6 +275,12 @@ def _done(future: asyncio.Future[None]) -> Callable[[Stream], None]:
             future.set_result(None)
 
     return lost
+
+
+def _numbered(host: Host, sender: str, message: Stretches) -> None:
+    for one in message.stretches:
+        stretch = Stretch(one.after, one.sequences, one.addresses, one.payloads)
+        host.numbered.offer(one.partition, sender, stretch)
 
 
 def _told(told: dict[str, Told], sender: str) -> Told:

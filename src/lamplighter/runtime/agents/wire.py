@@ -90,6 +90,22 @@ class Inspect(msgspec.Struct, array_like=True, tag=12, gc=False):
     query: Query
 
 
+class Numbered(msgspec.Struct, array_like=True, gc=False):
+    """Messages for one partition that a broker has numbered; see `numbered.Stretch`."""
+
+    partition: int
+    after: int
+    sequences: list[int]
+    addresses: list[str]
+    payloads: list[bytes]
+
+
+class Stretches(msgspec.Struct, array_like=True, tag=20, gc=False):
+    """A batch of such messages."""
+
+    stretches: list[Numbered]
+
+
 class Told(msgspec.Struct, array_like=True, gc=False):
     """What a host tells a client, all of it durable.
 
@@ -106,7 +122,7 @@ class Told(msgspec.Struct, array_like=True, gc=False):
     singles: list[tuple[int, int, bytes]] = []
 
 
-ToHost = Hello | Offers | Have | Links | Singles | Forget | Inspect
+ToHost = Hello | Offers | Have | Links | Singles | Forget | Inspect | Stretches
 _encode = msgspec.msgpack.Encoder().encode
 to_host = msgspec.msgpack.Decoder(ToHost).decode
 to_client = msgspec.msgpack.Decoder(Told).decode

@@ -1,0 +1,167 @@
+"""What goes on around a broker, in its environment: `python traffic.py PART BROKER ADDRESS ...`.
+
+fill BROKER ADDRESS MESSAGES AGENTS          publishes numbers, each once
+read BROKER ADDRESS SOCKET...                brings them to keepers
+tell BROKER ADDRESS FOLDER SOCKET            hosts agents that publish what they are told
+drain BROKER ADDRESS MESSAGES                prints what was published, until all is there
+"""
+
+import asyncio
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "agents"))
+from crew import Put
+
+from lamplighter.runtime import Agent, Message, Runtime, Turn
+from lamplighter.runtime.brokers import Arrival, Publish, Session, outlet, way_out
+
+IN, OUT = "numbers", "told"
+PATIENCE_S = 2.0
+
+
+class Announcer(Agent):
+    """Publishes what it is told."""
+
+    async def on_put(self, turn: Turn, put: Put) -> None:
+        """Publish."""
+        turn.send(way_out("out", turn.address), Publish(OUT, b"%d" % put.n, turn.address))
+
+
+def route(arrival: Arrival) -> tuple[str, Message]:
+    """Whom a number goes to."""
+    told = json.loads(arrival.body)
+    return f"keeper/{told['agent']}", Put(told["n"])
+
+
+async def until_done(act: Any) -> Any:
+    """Do something until it succeeds: the broker is killed now and then."""
+    while True:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await act()
+        except Exception:  # noqa: BLE001 - whatever its client raises
+            await asyncio.sleep(0.05)
+
+
+async def fill_nats(url: str, messages: int, agents: int) -> None:
+    """Publish each number once: the stream knows it by its id."""
+    import nats  # noqa: PLC0415 - only here
+    from nats.js.api import StorageType, StreamConfig  # noqa: PLC0415 - only here
+
+    client = await nats.connect(url, allow_reconnect=False)
+    for name in (IN, OUT):
+        stream = StreamConfig(name=name, subjects=[name], storage=StorageType.FILE)
+        await client.jetstream().add_stream(stream)
+
+    async def publish(n: int) -> None:
+        nonlocal client
+        if not client.is_connected:
+            client = await nats.connect(url, allow_reconnect=False)
+        body = json.dumps({"agent": n % agents, "n": n}).encode()
+        await client.jetstream(timeout=1).publish(IN, body, headers={"Nats-Msg-Id": str(n)})
+
+    for n in range(messages):
+        await until_done(lambda n=n: publish(n))
+    await client.close()
+
+
+async def fill_kafka(servers: str, messages: int, agents: int) -> None:
+    """Publish each number once; this broker is not killed."""
+    from aiokafka import AIOKafkaProducer  # noqa: PLC0415 - only here
+    from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # noqa: PLC0415 - only here
+
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    await admin.start()
+    await admin.create_topics([NewTopic(name, 2, 1) for name in (IN, OUT)])
+    await admin.close()
+    producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all")
+    await producer.start()
+    for n in range(messages):
+        body = json.dumps({"agent": n % agents, "n": n}).encode()
+        await producer.send_and_wait(IN, body, partition=n % agents % 2)
+    await producer.stop()
+
+
+async def drain_nats(url: str, messages: int) -> list[int]:
+    """Read what was published."""
+    import nats  # noqa: PLC0415 - only here
+
+    client = await nats.connect(url)
+    subscription = await client.jetstream().pull_subscribe(OUT, stream=OUT)
+    found: list[int] = []
+    while len(set(found)) < messages:
+        with contextlib.suppress(TimeoutError):
+            found += [int(each.data) for each in await subscription.fetch(100, timeout=1)]
+    with contextlib.suppress(TimeoutError):
+        found += [int(each.data) for each in await subscription.fetch(100, timeout=1)]
+    await client.close()
+    return found
+
+
+async def drain_kafka(servers: str, messages: int) -> list[int]:
+    """Read what was published."""
+    from aiokafka import AIOKafkaConsumer, TopicPartition  # noqa: PLC0415 - only here
+
+    consumer = AIOKafkaConsumer(bootstrap_servers=servers, auto_offset_reset="earliest")
+    await consumer.start()
+    places = [TopicPartition(OUT, number) for number in range(2)]
+    consumer.assign(places)
+    await consumer.seek_to_beginning(*places)
+    found: list[int] = []
+    while len(set(found)) < messages:
+        for records in (await consumer.getmany(timeout_ms=500)).values():
+            found += [int(record.value) for record in records]
+    await consumer.stop()
+    return found
+
+
+async def read(broker: str, address: str, sockets: list[Path]) -> None:
+    """Bring what is published to keepers, until killed."""
+    reader: Any
+    async with Session(sockets, "numbers", route, partitions=8) as session:
+        if broker == "nats":
+            from lamplighter.runtime.brokers import nats  # noqa: PLC0415 - only here
+
+            reader = nats.Reader(address, IN, session, name="keepers")
+        elif broker == "kafka":
+            from lamplighter.runtime.brokers import kafka  # noqa: PLC0415 - only here
+
+            reader = kafka.Reader(address, IN, session, name="keepers")
+        await reader.run()
+
+
+async def tell(broker: str, address: str, folder: str, socket: Path) -> None:
+    """Host agents that publish, until killed."""
+    publisher: Any
+    if broker == "nats":
+        from lamplighter.runtime.brokers import nats  # noqa: PLC0415 - only here
+
+        publisher = nats.Publisher(address)
+    elif broker == "kafka":
+        from lamplighter.runtime.brokers import kafka  # noqa: PLC0415 - only here
+
+        publisher = kafka.Publisher(address)
+    kinds = [Announcer, outlet("out", publisher)]
+    async with Runtime(folder, kinds, partitions=8, sockets=[socket]) as runtime:
+        await runtime.ended
+
+
+async def main(part: str, broker: str, address: str, *more: str) -> None:
+    """Do one of them."""
+    match part:
+        case "fill":
+            await {"nats": fill_nats, "kafka": fill_kafka}[broker](address, int(more[0]), int(more[1]))
+        case "drain":
+            print(json.dumps(await {"nats": drain_nats, "kafka": drain_kafka}[broker](address, int(more[0]))))  # noqa: T201
+        case "read":
+            await read(broker, address, [Path(socket) for socket in more])
+        case "tell":
+            await tell(broker, address, more[0], Path(more[1]))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
