@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "agents"))
 from crew import Put
 
 from lamplighter.runtime import Agent, Message, Runtime, Turn
+from lamplighter.runtime.agents.caller import Caller
 from lamplighter.runtime.brokers import Arrival, Publish, Session, outlet, way_out
 
 IN, OUT = "numbers", "told"
@@ -86,6 +87,41 @@ async def fill_kafka(servers: str, messages: int, agents: int) -> None:
     await producer.stop()
 
 
+async def fill_rabbitmq(url: str, messages: int, agents: int) -> None:
+    """Publish each number at least once, under an id of its own."""
+    import aio_pika  # noqa: PLC0415 - only here
+
+    from lamplighter.runtime.brokers.rabbitmq import Publisher  # noqa: PLC0415 - only here
+
+    async def declare() -> None:
+        async with await aio_pika.connect(url) as connection:
+            channel = await connection.channel()
+            for name in (IN, OUT):
+                await channel.declare_queue(name, durable=True)
+
+    await until_done(declare)
+    publisher = Publisher(url)
+    for n in range(messages):
+        body = json.dumps({"agent": n % agents, "n": n}).encode()
+        await until_done(lambda n=n, body=body: publisher(Publish(IN, body), str(n)))
+
+
+async def drain_rabbitmq(url: str, messages: int) -> list[int]:
+    """Read what was published, second copies passed over by their id."""
+    import aio_pika  # noqa: PLC0415 - only here
+
+    found: dict[str, int] = {}
+    async with await aio_pika.connect(url) as connection:
+        queue = await (await connection.channel()).get_queue(OUT)
+        async with queue.iterator() as arriving:
+            async for message in arriving:
+                found[message.message_id] = int(message.body)
+                await message.ack()
+                if len(found) == messages:
+                    break
+    return list(found.values())
+
+
 async def drain_nats(url: str, messages: int) -> list[int]:
     """Read what was published."""
     import nats  # noqa: PLC0415 - only here
@@ -122,6 +158,11 @@ async def drain_kafka(servers: str, messages: int) -> list[int]:
 async def read(broker: str, address: str, sockets: list[Path]) -> None:
     """Bring what is published to keepers, until killed."""
     reader: Any
+    if broker == "rabbitmq":
+        from lamplighter.runtime.brokers import rabbitmq  # noqa: PLC0415 - only here
+
+        async with Caller(sockets, partitions=8) as caller:
+            await rabbitmq.Reader(address, IN, caller, route).run()
     async with Session(sockets, "numbers", route, partitions=8) as session:
         if broker == "nats":
             from lamplighter.runtime.brokers import nats  # noqa: PLC0415 - only here
@@ -145,18 +186,26 @@ async def tell(broker: str, address: str, folder: str, socket: Path) -> None:
         from lamplighter.runtime.brokers import kafka  # noqa: PLC0415 - only here
 
         publisher = kafka.Publisher(address)
+    else:
+        from lamplighter.runtime.brokers import rabbitmq  # noqa: PLC0415 - only here
+
+        publisher = rabbitmq.Publisher(address)
     kinds = [Announcer, outlet("out", publisher)]
     async with Runtime(folder, kinds, partitions=8, sockets=[socket]) as runtime:
         await runtime.ended
+
+
+FILL = {"nats": fill_nats, "kafka": fill_kafka, "rabbitmq": fill_rabbitmq}
+DRAIN = {"nats": drain_nats, "kafka": drain_kafka, "rabbitmq": drain_rabbitmq}
 
 
 async def main(part: str, broker: str, address: str, *more: str) -> None:
     """Do one of them."""
     match part:
         case "fill":
-            await {"nats": fill_nats, "kafka": fill_kafka}[broker](address, int(more[0]), int(more[1]))
+            await FILL[broker](address, int(more[0]), int(more[1]))
         case "drain":
-            print(json.dumps(await {"nats": drain_nats, "kafka": drain_kafka}[broker](address, int(more[0]))))  # noqa: T201
+            print(json.dumps(await DRAIN[broker](address, int(more[0]))))  # noqa: T201
         case "read":
             await read(broker, address, [Path(socket) for socket in more])
         case "tell":
