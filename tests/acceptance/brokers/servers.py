@@ -62,7 +62,9 @@ class Processes:
         self._commands[name] = list(command)
         environment = {**os.environ, "PYTHONPATH": str(SOURCE), "HOME": str(self._folder)}
         with (self._folder / f"{name}.log").open("ab") as log:
-            self._running[name] = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+            self._running[name] = subprocess.Popen(
+                command, env=environment, stdout=log, stderr=log, cwd=self._folder
+            )
 
     def restart(self, name: str) -> None:
         """Kill one without a goodbye and start it again."""
