@@ -12,6 +12,7 @@ from lamplighter.model.errors import LampError
 from lamplighter.runtime.agents.endings import Endings
 from lamplighter.runtime.agents.host import Host
 from lamplighter.runtime.agents.seats import Seat
+from lamplighter.runtime.agents.store import Desk, Journal, Store
 from lamplighter.runtime.agents.suspensions import Suspensions
 from lamplighter.runtime.agents.waits import Waits
 from lamplighter.testing.agent_stories import Story
@@ -58,6 +59,21 @@ BUGS: dict[str, tuple[type, str, str, str]] = {
         "self._flight = (sealed, release)",
         "self._world.released(self, release); self._flight = (sealed, Release())",
     ),
+    "taken-unnoticed": (Journal, "commit", "self._owned()", "pass"),
+    "desk-left-behind": (Host, "__init__", "self._wake(seat)", "pass"),
+    "not-sent-again-after-a-move": (Host, "resend", "self._resend(seat, to)", "pass"),
+    "answers-not-told-again": (Host, "returned", "self._context.release.answers.append(", "str("),
+    "end-miscounted": (Store, "close", "closed=self.journal.durable", "closed=self.journal.durable + 1"),
+    "segment-of-the-former-owner": (Journal, "__init__", "after.segment + 1", "after.segment or 1"),
+    "moved-without-its-outbox": (Desk, "records", "yield from (Out(", "tuple(Out("),
+    "moved-without-its-answers": (Desk, "records", "yield from (Answer(", "tuple(Answer("),
+    "moved-without-its-marks": (Desk, "records", "yield Heard(at_s, {sender: self.marks[sender]})", "pass"),
+    "moved-without-its-mail": (Desk, "records", "yield from mails.values()", "pass"),
+    "moved-without-its-timers": (Desk, "records", "yield from self.timers.values()", "pass"),
+    "moved-without-its-turns": (Desk, "records", "yield turn.started", "pass"),
+    "moved-without-its-dead": (Desk, "records", "yield from self.dead.values()", "pass"),
+    "moved-without-its-schemas": (Desk, "records", "yield from self.schemas.values()", "pass"),
+    "moved-without-its-counters": (Desk, "records", "yield Counters(", "(Counters)("),
 }
 
 

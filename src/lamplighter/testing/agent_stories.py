@@ -3,7 +3,9 @@
     python -m lamplighter.testing.agent_stories --seed 7 [--count 100] [--dishonest]
 
 Clients send to agents, which send on, ask, call, sleep, set timers and fail, on several hosts that lose
-their power at any step, over links that are cut, with a clock that jumps. In the end the faults stop. Then
+their power at any step, over links that are cut and that let nothing through for a while, on slow disks, with
+a clock that jumps. Shards move, in order or after a crash, and some are taken from an owner that goes on. In
+the end the faults stop. Then
 every message that was accepted must have been handled once, in the order of its sender, or be a dead letter
 for a reason that the story knows; nothing may be left under way.
 """
@@ -21,6 +23,7 @@ from lamplighter.runtime.agents.errors import AskCycleError
 from lamplighter.runtime.agents.kinds import kind_of
 from lamplighter.runtime.agents.release import Start
 from lamplighter.runtime.agents.seats import partition_of
+from lamplighter.runtime.agents.store import Limits
 from lamplighter.runtime.agents.turn import Turn
 from lamplighter.testing.agents import Client, World
 
@@ -118,6 +121,16 @@ _ACTS: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {
 }
 _WEIGHTS = {"send": 8, "ask": 3, "call": 3, "sleep": 1, "timer": 2, "poison": 1}
 
+
+class SmallWorld(World):
+    """A world whose hosts take snapshots, begin segments and sweep all the time."""
+
+    limits = Limits(segment_bytes=4096, tail_records=24, segments_min=2, space=1.5)
+
+
+_MOVES = {"move": 6, "dies": 3, "usurp": 2, "part": 3, "slow": 3}
+MOVES_SHARE = 0.15
+"""Of a story's events so many are followed by one of these."""
 _EVENTS = {"send": 30, "steps": 40, "time": 8, "crash": 3, "loss": 3, "cut": 2, "back": 1}
 KNOWN_DEATHS = ("overloaded: ", "handler-failed: ValueError: poison")
 
@@ -133,7 +146,8 @@ class Story:
     def __init__(self, seed: int, *, honest: bool = True) -> None:
         self.chance = Random(f"agents {seed}")  # noqa: S311 - chance of a simulation
         self.told: dict[str, int] = {}
-        self.world = World(
+        self.moves = Random(f"moves {seed}")  # noqa: S311 - chance of a simulation
+        self.world = self.moves.choice([World, SmallWorld])(
             [Clerk],
             machines=self.chance.randint(1, 3),
             partitions=self.chance.choice([3, 4, 8]),
@@ -163,6 +177,30 @@ class Story:
             self.world.close()
 
     def _event(self) -> None:
+        self._happen()
+        if self.moves.random() < MOVES_SHARE:
+            self._move()
+
+    def _move(self) -> None:
+        """Let a shard change hands, a disk be slow, or somebody not be reached."""
+        world, chance = self.world, self.moves
+        number = chance.randrange(world.machines_count)
+        seconds = chance.choice([0.0, 0.1, 2.0, 45.0])
+        match chance.choices(list(_MOVES), list(_MOVES.values()))[0]:
+            case "move":
+                world.move(number, down_s=seconds)
+            case "dies":
+                world.crash(number, down_s=seconds)
+            case "usurp":
+                world.usurp(number)
+            case "part":
+                others: list[str | int] = [client.name for client in self.clients]
+                others += [other for other in range(world.machines_count) if other != number]
+                world.part(chance.choice(others), number, seconds)
+            case "slow":
+                world.machines[number].slow_until = world.now + seconds
+
+    def _happen(self) -> None:
         world, chance = self.world, self.chance
         match chance.choices(list(_EVENTS), list(_EVENTS.values()))[0]:
             case "send":

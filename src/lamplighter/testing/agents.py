@@ -10,26 +10,26 @@ One thread, no sleeping, no sockets: hosts, their disks and the network between 
 takes, in an order that its seed decides. The hosts and journals are the real ones.
 """
 
-import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 from lamplighter.runtime.agents.agent import Agent, Message
 from lamplighter.runtime.agents.calls import takes_key
 from lamplighter.runtime.agents.endings import told
 from lamplighter.runtime.agents.errors import AskTimeoutError, OverloadedError, TurnError
 from lamplighter.runtime.agents.errors import told as raised
-from lamplighter.runtime.agents.host import Host
 from lamplighter.runtime.agents.kinds import ENCODE, Kind, kind_of, registry
 from lamplighter.runtime.agents.links import Again, Link, Run, Taken, runs
 from lamplighter.runtime.agents.post import ERROR, VALUE, Status, failure
 from lamplighter.runtime.agents.release import Release, Start
 from lamplighter.runtime.agents.seats import partition_of
-from lamplighter.runtime.agents.store import Sealed, Store
+from lamplighter.runtime.agents.store import Limits, TakenError
+from lamplighter.runtime.agents.store.journal import DEFAULT
 from lamplighter.runtime.agents.store.records import Dead
+from lamplighter.testing.agent_machines import Client, Machine
 from lamplighter.testing.disk import PowerLossError, VirtualDisk
 
 STEPS_MAX = 1_000_000
@@ -52,140 +52,7 @@ def plainly(start: Start) -> Any:
     raise TurnError("a call suspended; give the world a `caller` that stands for it")
 
 
-class Machine:
-    """One host of a world with its disk: it can be started, worked, synced and crashed at any step.
-
-    Args:
-        number: of the host.
-        world: where it stands.
-        disk: what survives.
-    """
-
-    def __init__(self, number: int, world: "World", disk: VirtualDisk) -> None:
-        self.number = number
-        self.disk = disk
-        self._world = world
-        self._flight: tuple[Sealed | None, Release] | None = None
-        self.store: Store
-        self.host: Host
-        self.start()
-
-    def start(self) -> None:
-        """Recover what the disk holds and go on from there."""
-        world = self._world
-        self._flight = None
-        self.store = Store.open(
-            self.disk, host=self.number, partitions=world.partitions, holder=f"machine {self.number}"
-        )
-        own = [p for p in self.store.partitions if p.number % world.machines_count == self.number]
-        self.host = Host(world.kinds, self.store.journal, own, total=world.partitions, now=world.now)
-        self.host.resend()
-
-    def work(self, budget: int) -> None:
-        """Tell the time, run some turns, and close the frame if none is on its way to the disk."""
-        self.host.tick(self._world.now)
-        self.host.run(budget)
-        if self._flight is None:
-            release = self.host.seal()
-            sealed = self.store.seal(self._world.now)
-            chore = self.store.chore() if sealed is not None else None
-            self._flight = (sealed, release)
-            if chore is not None:
-                self.sync()
-                chore.run()
-                self.store.finish(chore)
-
-    def sync(self) -> None:
-        """Make the closed frame durable; then its effects leave."""
-        if self._flight is None:
-            return
-        sealed, release = self._flight
-        if sealed is not None:
-            self.store.journal.commit(sealed)
-            self.store.journal.synced(sealed)
-        self._flight = None
-        self._world.released(self, release)
-
-    def crash(self) -> None:
-        """Lose the power and start again."""
-        while True:
-            self.host.close()
-            self.disk.crash()
-            with contextlib.suppress(PowerLossError):
-                self.start()
-                return
-
-    @property
-    def at_rest(self) -> bool:
-        """Whether nothing would come of working on."""
-        return self.host.idle and self.host.sealed and self._flight is None and self.store.journal.empty
-
-
-class Client:
-    """A client with a session: what it sends is accepted once, in order, however often a host crashes.
-
-    Attributes:
-        accepted: how many of its messages are known to be durable.
-        answers: by message number: what came back, as status and payload.
-    """
-
-    def __init__(self, name: str, world: "World") -> None:
-        self.name = f"s/{name}"
-        self.accepted = 0
-        self.answers: dict[int, tuple[Status, bytes]] = {}
-        self._world = world
-        self._unaccepted: dict[int, deque[tuple[int, str, bytes, int]]] = {}
-        self._sent: dict[int, int] = {}
-        self._numbers: dict[tuple[int, int], int] = {}
-        self._has: dict[int, int] = {}
-        self._count = 0
-
-    @property
-    def unaccepted(self) -> int:
-        """How many of its messages are not known to be durable."""
-        return sum(len(waiting) for waiting in self._unaccepted.values())
-
-    def send(self, address: str, message: Message) -> int:
-        """Send a message; returns its number, under which an answer will stand."""
-        partition = partition_of(address, self._world.partitions)
-        sequence = self._sent[partition] = self._sent.get(partition, 0) + 1
-        self._count += 1
-        waiting = self._unaccepted.setdefault(partition, deque())
-        waiting.append((sequence, address, ENCODE(message), self._count))
-        self._numbers[partition, sequence] = self._count
-        self._offer(partition, [waiting[-1]])
-        return self._count
-
-    def resend(self, partitions: Iterable[int]) -> None:
-        """Send again what these partitions have not accepted, after their host has come back."""
-        for partition in partitions:
-            waiting = self._unaccepted.get(partition)
-            if waiting:
-                self._offer(partition, list(waiting))
-
-    def taken(self, partition: int, sequence: int) -> None:
-        """A partition has accepted this client's messages up to a sequence."""
-        waiting = self._unaccepted.get(partition, deque())
-        while waiting and waiting[0][0] <= sequence:
-            waiting.popleft()
-            self.accepted += 1
-
-    def answered(self, partition: int, sequence: int, status: Status, payload: bytes) -> None:
-        """An answer has come; it may come more than once."""
-        number = self._numbers[partition, sequence]
-        before = self.answers.setdefault(number, (status, payload))
-        assert before == (status, payload), f"message {number} was answered twice, and not in the same way"
-        has = self._has.get(partition, 0)
-        while self._numbers.get((partition, has + 1)) in self.answers:
-            has += 1
-        self._has[partition] = has
-        self._world.machine_of(partition).host.received(partition, self.name, has)
-
-    def _offer(self, partition: int, messages: list[tuple[int, str, bytes, int]]) -> None:
-        host = self._world.machine_of(partition).host
-        addresses = [message[1] for message in messages]
-        payloads = [message[2] for message in messages]
-        host.offer(partition, self.name, messages[0][0], addresses, payloads, answers=True)
+__all__ = ["Client", "Machine", "World", "plainly"]
 
 
 class World:
@@ -199,6 +66,9 @@ class World:
         caller: stands for what `turn.call` would do outside; as it is by default.
         honest: whether the disks sync what they say they have; without that acknowledged work is lost.
     """
+
+    limits: ClassVar[Limits] = DEFAULT
+    """How large files grow, and how often snapshots are taken."""
 
     def __init__(
         self,
@@ -218,6 +88,8 @@ class World:
         self.calls: deque[Start] = deque()
         self.clients: dict[str, Client] = {}
         self._caller = caller
+        self._parted: set[tuple[str | int, int]] = set()
+        self._former: list[Machine] = []
         self._answers: dict[int, tuple[Status, bytes]] = {}
         self._token = 0
         self._soon: dict[tuple[str | int, int], tuple[float, Callable[[], None]]] = {}
@@ -302,25 +174,87 @@ class World:
         for number in range(self.machines_count):
             self.crash(number)
 
-    def crash(self, number: int) -> None:
-        """Let a host lose its power and start again; what was under way to and from it is lost."""
+    def crash(self, number: int, *, down_s: float = 0.0) -> None:
+        """Let a host lose its power; what was under way to and from it is lost. It is back after a while."""
+        self._lose(number)
+        self.machines[number].crash()
+        self._back(number, down_s)
+
+    def move(self, number: int, *, down_s: float = 0.0) -> None:
+        """Let a host give its shard away in order; another one opens it after a while."""
+        machine = self.machines[number]
+        if not machine.up:
+            return
+        try:
+            machine.leave()
+        except PowerLossError:
+            machine.crash()
+        self._lose(number)
+        self._back(number, down_s)
+
+    def usurp(self, number: int) -> None:
+        """Let another host take a shard though its owner goes on, for locks do not work; clients follow."""
+        machine = self.machines[number]
+        if machine.up:
+            self._lose(number, former=False)
+            self._former.append(machine.usurped())
+            self._connect(number)
+
+    def part(self, one: str | int, number: int, seconds: float) -> None:
+        """Let nothing through between a host or a client (by its name) and a host, for a while."""
+        self._parted |= {(one, number)} | ({(number, one)} if isinstance(one, int) else set())
+        self._soon[f"join {one}", number] = (self.now + seconds, partial(self._join, one, number))
+
+    def reaches(self, one: str | int, machine: Machine) -> bool:
+        """Whether something that a host or a client sends gets to a host."""
+        return machine.up and (one, machine.number) not in self._parted
+
+    def _lose(self, number: int, *, former: bool = True) -> None:
+        """Let go of what is under way to and from a host, and of whoever had its shard before."""
         for (sender, receiver), wire in self._wires.items():
             if number in {sender, receiver}:
                 wire.clear()
-        machine = self.machines[number]
         own = range(number, self.partitions, self.machines_count)
         self.calls = deque(call for call in self.calls if call.partition not in own)
-        machine.crash()
+        for machine in [one for one in self._former if former and one.number == number]:
+            self._gone(machine)
+
+    def _gone(self, former: Machine) -> None:
+        former.host.close()
+        self._former.remove(former)
+
+    def _back(self, number: int, down_s: float) -> None:
+        if down_s:
+            self._soon["enter", number] = (self.now + down_s, partial(self._enter, number))
+        else:
+            self._enter(number)
+
+    def _enter(self, number: int) -> None:
+        self.machines[number].enter()
+        self._connect(number)
+
+    def _connect(self, number: int) -> None:
+        """Let everybody go back to what a host that is there again has not accepted."""
+        machine = self.machines[number]
+        own = range(number, self.partitions, self.machines_count)
         for other in self.machines:
-            if other is not machine:
+            if other is not machine and other.up:
                 other.host.resend(own)
         for client in self.clients.values():
             machine.host.returned(client.name)
             client.resend(own)
 
+    def _join(self, one: str | int, number: int) -> None:
+        self._parted -= {(one, number)} | ({(number, one)} if isinstance(one, int) else set())
+        if isinstance(one, int):
+            self.cut(one, number)
+        elif self.machines[number].up:
+            self.machines[number].host.returned(one)
+            self.clients[one].resend(range(number, self.partitions, self.machines_count))
+
     def close(self) -> None:
         """End every handler that waits."""
-        for machine in self.machines:
+        for machine in [*self.machines, *self._former]:
             machine.host.close()
 
     def cut(self, one: int, other: int) -> None:
@@ -329,7 +263,8 @@ class World:
             self._wires.get(way, deque()).clear()
         for sender, receiver in ((one, other), (other, one)):
             theirs = range(receiver, self.partitions, self.machines_count)
-            self.machines[sender].host.resend(theirs)
+            if self.machines[sender].up:
+                self.machines[sender].host.resend(theirs)
 
     def settle(self) -> None:
         """Take steps until nothing is left to do at this time."""
@@ -342,8 +277,9 @@ class World:
         """Take one step, whichever chance picks; returns whether there was one to take."""
         acts: list[Callable[[], None]] = []
         for machine in self.machines:
-            if not machine.at_rest or (machine.host.next_wake() or self.now + 1) <= self.now:
+            if machine.up and not machine.stuck and not self._resting(machine):
                 acts += [partial(self._work, machine), partial(self._sync, machine)]
+        acts += [partial(self._linger, former) for former in self._former]
         acts += [partial(self._deliver, way) for way, wire in self._wires.items() if wire]
         if any(at <= self.now for at, _ in self._soon.values()):
             acts.append(self._retry)
@@ -354,6 +290,9 @@ class World:
         self.chance.choice(acts)()
         return True
 
+    def _resting(self, machine: Machine) -> bool:
+        return machine.at_rest and (machine.host.next_wake() or self.now + 1) > self.now
+
     def released(self, machine: Machine, release: Release) -> None:
         """Carry what has left a host to where it goes."""
         for run in runs(release.parcels):
@@ -363,15 +302,17 @@ class World:
         for (sender, by), sequence in release.again.items():
             self._tell(machine, sender, by, Again, sequence)
         for sender, by, sequence, status, payload in release.answers:
-            if sender:
+            if sender and (sender, machine.number) not in self._parted:
                 self.clients[sender].answered(by, sequence, status, payload)
-            else:
+            elif not sender:
                 self._answers[sequence] = (status, payload)
         self.calls.extend(release.calls)
 
     def _submit(self, address: str, message: Message, token: int) -> None:
         kind_of(self.kinds, address)
         machine = self.machine_of(partition_of(address, self.partitions))
+        if not machine.up:
+            raise OverloadedError(f"nobody has the shard of {address}", retry_after_s=AGAIN_S)
         machine.host.submit(address, ENCODE(message), token)
 
     def _dead(self) -> list[tuple[int, Dead]]:
@@ -379,8 +320,10 @@ class World:
         return [(n, dead) for n, desk in enumerate(desks) for dead in desk.dead.values()]
 
     def _next_wake(self) -> float | None:
-        wakes = [wake for machine in self.machines if (wake := machine.host.next_wake()) is not None]
-        return min([*wakes, *(at for at, _ in self._soon.values())], default=None)
+        up = [machine for machine in self.machines if machine.up]
+        wakes = [machine.slow_until if machine.stuck else machine.host.next_wake() for machine in up]
+        soon = [at for at, _ in self._soon.values()]
+        return min([at for at in [*wakes, *soon] if at is not None], default=None)
 
     def _work(self, machine: Machine) -> None:
         try:
@@ -394,10 +337,24 @@ class World:
         except PowerLossError:
             self.crash(machine.number)
 
+    def _linger(self, former: Machine) -> None:
+        """Let an owner go on whose shard another has; it ends when it notices."""
+        try:
+            former.work(self.chance.randrange(1, 30))
+            former.sync()
+            if former.at_rest:
+                self._gone(former)
+        except TakenError:
+            self._gone(former)
+        except PowerLossError:
+            self.crash(former.number)
+
     def _tell(self, machine: Machine, sender: str, by: int, what: type[Taken | Again], sequence: int) -> None:
         client = self.clients.get(sender)
         if client is None:
             self._wire(machine.number, int(sender), what(int(sender), by, sequence))
+        elif (sender, machine.number) in self._parted:
+            return
         elif what is Taken:
             client.taken(by, sequence)
         else:
@@ -413,10 +370,14 @@ class World:
         self._soon.setdefault(key, (self.now + AGAIN_S, act))
 
     def _go_back(self, sender: int, by: int) -> None:
-        self.machine_of(sender % self.partitions).host.go_back(sender, by)
+        machine = self.machine_of(sender % self.partitions)
+        if machine.up:
+            machine.host.go_back(sender, by)
 
     def _wire(self, sender: int, partition: int, link: Link) -> None:
         way = (sender, self.machine_of(partition % self.partitions).number)
+        if not self.reaches(sender, self.machines[way[1]]):
+            return
         self._wires.setdefault(way, deque()).append(link)
 
     def _deliver(self, way: tuple[int, int]) -> None:
@@ -441,4 +402,6 @@ class World:
             return
         except Exception as error:  # noqa: BLE001 - the function is the user's code
             status, payload = ERROR, ENCODE(("call-failed", told(error)[1]))
-        self.machine_of(start.partition).host.resolve(start.partition, start.turn, start.n, status, payload)
+        machine = self.machine_of(start.partition)
+        if machine.up:
+            machine.host.resolve(start.partition, start.turn, start.n, status, payload)
