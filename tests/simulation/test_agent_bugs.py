@@ -72,7 +72,6 @@ BUGS: dict[str, tuple[type, str, str, str]] = {
     "moved-without-its-timers": (Desk, "records", "yield from self.timers.values()", "pass"),
     "moved-without-its-turns": (Desk, "records", "yield turn.started", "pass"),
     "moved-without-its-dead": (Desk, "records", "yield from self.dead.values()", "pass"),
-    "moved-without-its-schemas": (Desk, "records", "yield from self.schemas.values()", "pass"),
     "moved-without-its-counters": (Desk, "records", "yield Counters(", "(Counters)("),
 }
 
