@@ -16,6 +16,7 @@ from functools import partial
 from random import Random
 from typing import Any, ClassVar
 
+from lamplighter.model.errors import LampError
 from lamplighter.runtime.agents.agent import Agent, Message
 from lamplighter.runtime.agents.calls import takes_key
 from lamplighter.runtime.agents.endings import told
@@ -26,7 +27,7 @@ from lamplighter.runtime.agents.links import Again, Link, Run, Taken, runs
 from lamplighter.runtime.agents.post import ERROR, VALUE, Status, failure
 from lamplighter.runtime.agents.release import Release, Start
 from lamplighter.runtime.agents.seats import partition_of
-from lamplighter.runtime.agents.store import Limits, TakenError
+from lamplighter.runtime.agents.store import Limits
 from lamplighter.runtime.agents.store.journal import DEFAULT
 from lamplighter.runtime.agents.store.records import Dead
 from lamplighter.testing.agent_machines import Client, Machine
@@ -344,7 +345,7 @@ class World:
             former.sync()
             if former.at_rest:
                 self._gone(former)
-        except TakenError:
+        except (LampError, OSError):  # it was taken, or what it would read is gone
             self._gone(former)
         except PowerLossError:
             self.crash(former.number)

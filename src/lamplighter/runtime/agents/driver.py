@@ -20,7 +20,7 @@ from lamplighter.runtime.agents.calls import Calls
 from lamplighter.runtime.agents.host import Host
 from lamplighter.runtime.agents.kinds import Kind
 from lamplighter.runtime.agents.release import Release
-from lamplighter.runtime.agents.store import Chore, Disk, Sealed, Store
+from lamplighter.runtime.agents.store import Chore, Disk, DiskError, Sealed, Store
 from lamplighter.runtime.agents.store.records import State
 from lamplighter.runtime.agents.watch import Watch
 
@@ -193,6 +193,9 @@ class Driver:
             self.host.tick(self._clock())
             self._run()
             self._commit()
+        except OSError as error:
+            self._end(DiskError(f"the host's folder cannot be read: {error.strerror or error}"))
+            return
         except LampError as error:
             self._end(error)
             return
