@@ -3,8 +3,8 @@
     python -m benchmarks.agents.swarm host NUMBER FOLDER SOCKET[,SOCKET]
     python -m benchmarks.agents.swarm client AGENTS SOCKET[,SOCKET]
 
-A host prints `ready` and ends when its input ends. A client takes one JSON order a line on its input and
-prints one JSON answer a line: {"do": "load", ...}, and likewise "flood", "pace", "capacity" and "overload".
+A host prints `ready` and ends when its input ends. A client takes one JSON order a line on its input, such as
+{"do": "load"}, and prints one JSON answer a line; `_ORDERS` and `_CALLS` are what it can do.
 """
 
 import asyncio
@@ -242,6 +242,22 @@ async def _overload(sockets: list[Path], agents: int, *, rate: float, seconds: f
     return {**found, "seconds": time.monotonic() - begun, "recovered_s": recovered_s}
 
 
+async def _single(session: AgentClient, agents: int, *, seconds: float, seed: int) -> dict[str, Any]:
+    """Send one message, and the next one when it is acknowledged."""
+    drawn = _messages(agents, 10_000, seed, zipf=False)
+    print(json.dumps("begin"), flush=True)
+    loop = asyncio.get_running_loop()
+    taken: list[float] = []
+    until = loop.time() + seconds
+    while (begun := loop.time()) < until:
+        done = loop.create_future()
+        session.post(*drawn[len(taken) % len(drawn)], done)
+        await done
+        taken.append(loop.time() - begun)
+    taken.sort()
+    return {"count": len(taken), "p50_s": taken[len(taken) // 2], "p99_s": taken[len(taken) * 99 // 100]}
+
+
 def _messages(agents: int, count: int, seed: int, *, zipf: bool) -> list[tuple[str, bytes]]:
     """Draw messages, before the clock runs: to whom, and what; the sends of half of them cross hosts."""
     chance = random.Random(seed)
@@ -262,6 +278,7 @@ _ORDERS: dict[str, Callable[..., Coroutine[Any, Any, dict[str, Any]]]] = {
     "load": _load,
     "flood": _flood,
     "pace": _pace,
+    "single": _single,
 }
 
 

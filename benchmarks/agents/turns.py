@@ -40,9 +40,10 @@ class Swarm:
         self.client.stdin.flush()
         if what != "load":
             assert self._line() == "begin"
-        before = self._cpu()
+        before, waited = self._cpu(), self._waited()
         found: dict[str, float] = self._line()
         found["hosts_cpu_s"] = self._cpu() - before
+        found["waited_s"] = self._waited() - waited
         return found
 
     def _line(self) -> Any:
@@ -50,6 +51,14 @@ class Swarm:
         line = self.client.stdout.readline()
         assert line, "the client has ended"
         return json.loads(line)
+
+    def _waited(self) -> float:
+        """Seconds for which threads of hosts and client were ready to run, and the machine ran others."""
+        total = 0
+        for process in [*self.hosts, self.client]:
+            for thread in Path(f"/proc/{process.pid}/task").iterdir():
+                total += int((thread / "schedstat").read_text().split()[1])
+        return total / 1e9
 
     def _cpu(self) -> float:
         """Processor time of all threads of all hosts so far."""
@@ -85,7 +94,11 @@ def swarm(hosts: int, agents: int, folder: Path | None) -> Iterator[Swarm]:
 
 
 def measure(options: Options, agents: int | None, folder: Path | None) -> None:
-    """Measure one host, then two: flooded, then at half of what that gave."""
+    """Measure one host, then two: flooded, at half of what that gave, and one message at a time.
+
+    Beside the delay stands for how long our threads were ready and the machine ran others, as a share of the
+    time: a busy machine delays acknowledgements that the host has not.
+    """
     agents = agents or (QUICK if options.quick else AGENTS)
     messages = 50_000 if options.quick else 300_000
     figures = options.figures
@@ -102,7 +115,8 @@ def measure(options: Options, agents: int | None, folder: Path | None) -> None:
             }
             rate = statistics.median(messages / flood["seconds"] for flood in floods["uniform"])
             paced = running.order("pace", rate=rate / 2, seconds=5.0, seed=options.seed + 100, zipf=False)
-            parts = {"floods": floods, "paced": paced, "rate": rate}
+            single = running.order("single", seconds=2.0, seed=options.seed + 200)
+            parts = {"single": single, "floods": floods, "paced": paced, "rate": rate}
             options.figures.parts[f"turns_{hosts}"] = parts
         for name, runs in floods.items():
             cpu = statistics.median((run["hosts_cpu_s"] + run["cpu_s"]) / messages * 1e6 for run in runs)
@@ -113,6 +127,9 @@ def measure(options: Options, agents: int | None, folder: Path | None) -> None:
             figures.put(f"turns_per_s_{where}", per_s * 2, at_least(ONE_CORE if hosts == 1 else TWO_CORES))
         figures.put(f"half_load_ack_p50_s_{hosts}_hosts", paced["p50_s"])
         figures.put(f"half_load_ack_p99_s_{hosts}_hosts", paced["p99_s"], at_most(P99_S))
+        figures.put(f"half_load_waited_share_{hosts}_hosts", paced["waited_s"] / paced["seconds"])
+        figures.put(f"single_ack_p50_s_{hosts}_hosts", single["p50_s"])
+        figures.put(f"single_ack_p99_s_{hosts}_hosts", single["p99_s"])
 
 
 def message_cpu_us(options: Options, folder: Path | None) -> float:
