@@ -15,9 +15,9 @@ from lamplighter.engine.private import private_free
 from lamplighter.engine.replay import Report, replay, report
 from lamplighter.engine.step import step
 from lamplighter.model.errors import EnvironmentFault, UserError
-from lamplighter.model.facts import Source
-from lamplighter.model.intents import Down, Up
-from lamplighter.model.passes import Inputs
+from lamplighter.model.facts import Facts, Source
+from lamplighter.model.intents import Answer, Down, Up
+from lamplighter.model.passes import Inputs, Result
 from lamplighter.model.system import Run, SecretSource, Service, Site, System
 from lamplighter.model.value import Value, encode
 
@@ -126,3 +126,13 @@ def test_an_excerpt_that_would_decide_otherwise_is_refused(
         export(tmp_path, tmp_path / "cut.sqlite", source=str(WHOLE))
     assert ("not-exported", []) == (caught.value.code, list(tmp_path.iterdir()))
     assert caught.value.mend.startswith("export passes before or after it")
+
+
+def test_plan_that_was_refused_for_its_facts_stays_refused() -> None:
+    """Only one that was accepted is let pass whatever its facts are now."""
+    ups = tuple(Up(id=each, system=private_system(), basis="b") for each in ("yes", "no", "silent"))
+    answers = (Answer(intent="yes", accepted=True), Answer(intent="no", accepted=False, code="facts-changed"))
+    inputs = Inputs(now=1.0, facts=Facts(at=1.0), intents=(*ups, Down(id="down")))
+    free = engine_excerpt._unfenced(inputs, Result(answers=answers)).intents
+    assert ["", "b", "b"] == [each.basis for each in free if isinstance(each, Up)]
+    assert Down(id="down") == free[-1]
