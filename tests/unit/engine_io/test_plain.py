@@ -190,3 +190,22 @@ def test_history_that_a_pass_left_alone_is_the_same_one() -> None:
     """Nothing of it is made anew."""
     history = canonical(History(acts=3))
     assert history is canonical_history(history, history)
+
+
+def test_target_is_compared_with_what_it_gave_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own objects tell what did not change, though others stand for them here."""
+    compared: list[object] = []
+    places = module.changed_places
+
+    def watched(old: tuple[Replica, ...], new: tuple[Replica, ...]) -> list[int] | None:
+        compared.append(old)
+        return places(old, new)
+
+    monkeypatch.setattr(module, "changed_places", watched)
+    odd = Facts(at=1.0, replicas=(replica(1, detail="ü"), replica(2)))
+    last = canonical_facts(odd, None)
+    again = canonical_facts(replace(odd, at=2.0), last)
+    assert odd.replicas is compared[-1]
+    assert last.replicas is again.replicas
+    canonical_facts(replace(odd, at=3.0), last)
+    assert last.replicas is compared[-1]

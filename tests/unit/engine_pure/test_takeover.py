@@ -14,7 +14,7 @@ from lamplighter.model.decisions import Decision, Priority, Proposal
 from lamplighter.model.history import Closed, Pending
 from lamplighter.model.intents import Up
 from lamplighter.model.system import Guards
-from lamplighter.testing.builders import NOW, facts, settled, system, up
+from lamplighter.testing.builders import NOW, Shape, crashed, draining, facts, settled, system, up
 
 WHY = Why("scaling", Priority.SCALING, "the load", capacity=0)
 
@@ -154,3 +154,15 @@ def test_each_is_stopped_once() -> None:
     """One that the overtaken order was to stop, and the new one too, is counted once."""
     old = under_way(wants(3, "web-4"), None)
     assert ((), ("web-4", "web-1")) == taken(wants(2, "web-4", "web-1", "web-2"), old)
+
+
+@pytest.mark.parametrize(("shape", "stops"), [(up, ("web-4",)), (crashed, ()), (draining, ())])
+def test_what_was_to_be_stopped_and_lives_no_more_is_not_stopped_again(
+    shape: Shape, stops: tuple[str, ...]
+) -> None:
+    """No answer has come, but it is seen to have ended, or to be on its way."""
+    old = under_way(wants(3, "web-4"), None)
+    survey = Survey(trusted(facts(web=[up, up, up, shape]), NOW), NOW, {"a-1": old})
+    action = carried(wants(3), old, survey).action
+    assert isinstance(action, Scale)
+    assert stops == action.stops
