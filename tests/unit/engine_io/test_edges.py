@@ -310,7 +310,7 @@ def test_loop_whose_pass_failed_does_not_hurry(make: Make, monkeypatch: pytest.M
     """With something under way the next pass comes soon, but not after one that failed."""
     loop = make()
     loop._outcomes = (Outcome(action="a-1", state="accepted", at=0.0),)
-    hurries = [loop._busy()]
+    hurries, troubles = [loop._busy()], [*loop._troubles]
     for error in (BUG, None):
 
         async def once(error: Exception | None = error) -> None:
@@ -320,4 +320,7 @@ def test_loop_whose_pass_failed_does_not_hurry(make: Make, monkeypatch: pytest.M
         monkeypatch.setattr(loop, "once", once)
         asyncio.run(loop._once_whatever_happens())
         hurries.append(loop._busy())
+        troubles += loop._troubles
     assert [True, False, True] == hurries
+    why = "ValueError: no such thing"
+    assert [Finding(kind="pass-failed", subject="engine", message=why, severity=Severity.URGENT)] == troubles

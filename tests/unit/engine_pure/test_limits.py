@@ -321,3 +321,24 @@ def test_source_is_heard_for_as_long_as_it_may_be_old() -> None:
     seen = Facts(at=NOW, sources={PROCESSES: Source(observed_at=NOW)})
     assert seen.silence(PROCESSES, NOW) is None
     assert seen.silence(HEALTH, NOW) is not None
+
+
+@pytest.mark.parametrize(
+    ("result", "ages_s", "state"),
+    [
+        ("failed", (100, 3), "act"),
+        ("failed", (100, 90, 3), "held"),
+        ("failed", (600, 90, 3), "act"),
+        ("failed", (599.9, 90, 3), "held"),
+        ("lapsed", (100, 90, 80, 70, 3), "act"),
+        ("lapsed", (50, 40, 3), "act"),
+        ("lapsed", (50, 40, 30, 3), "held"),
+        ("lapsed", (60, 40, 30, 3), "act"),
+        ("lapsed", (59.9, 40, 30, 3), "held"),
+    ],
+)
+def test_failures_count_for_ten_minutes_and_lapses_for_one(
+    result: str, ages_s: tuple[float, ...], state: str
+) -> None:
+    """The third makes the next wait for four seconds; of lapses one is forgiven."""
+    assert state == guard(decision(blast=0.1), watch(ended(result, *ages_s))).state

@@ -12,7 +12,7 @@ from lamplighter.engine.samples import _joined
 from lamplighter.engine.settle import Settled
 from lamplighter.model.actions import Action, Replace, Scale
 from lamplighter.model.decisions import Decision, Priority
-from lamplighter.model.facts import PROCESSES, Facts, Phase
+from lamplighter.model.facts import HEALTH, PROCESSES, Facts, Phase
 from lamplighter.model.history import (
     Approval,
     History,
@@ -338,3 +338,10 @@ def test_two_samples_are_joined_by_how_long_each_held() -> None:
     other = Sample(at=1.0, in_flight=5.0, rate_per_s=3.0, latency_p99_s=6.0, ready=8.0, readings=2)
     joined = Sample(at=0.0, in_flight=4.0, rate_per_s=3.0, latency_p99_s=5.0, ready=7.0, readings=3)
     assert joined == _joined(one, other, 4.0)
+
+
+@pytest.mark.parametrize(("silent", "missing"), [("", True), (HEALTH, True), (PROCESSES, False)])
+def test_who_is_missing_is_only_known_by_processes(silent: str, *, missing: bool) -> None:
+    """While they are silent nobody is missed."""
+    seen = facts(web=[up], silent={silent: 1.0} if silent else {})
+    assert ({"r1": NOW} if missing else {}) == after(seen, noting()).missing_since

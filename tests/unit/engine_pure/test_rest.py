@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.unit.engine_pure.world import World, service, system
 
+from lamplighter.controllers.survey import Survey
 from lamplighter.engine.rest import Rest
 from lamplighter.engine.step import step
 from lamplighter.model.facts import HEALTH, PROCESSES, SOURCES, TRAFFIC, Facts, Load, Phase, Replica, Source
@@ -303,3 +304,19 @@ def test_rollout_that_is_held_is_looked_at() -> None:
     world.up("r1", web="r2")
     world.run(5)
     assert ([], ["web"]) == (resting, looked_at(world))
+
+
+def test_pass_in_which_nothing_changes_looks_at_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What everything rests on is asked for in each pass, and told to whoever looks."""
+    world, told_to = begun(), list[list[str]]()
+    plain = Survey.rest
+
+    def watched(survey: Survey, awake: set[str], stirred: list[str]) -> None:
+        told_to.append(sorted(awake))
+        plain(survey, awake, stirred)
+
+    monkeypatch.setattr(Survey, "rest", watched)
+    world.once()
+    world.kill(world.live(workload="quick")[0])
+    world.once()
+    assert [[], ["quick"]] == told_to

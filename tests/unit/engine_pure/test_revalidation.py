@@ -4,8 +4,9 @@ import pytest
 from msgspec.structs import replace
 
 from lamplighter.controllers.contracts import Timing, Why, grow, shift, substitute
-from lamplighter.engine.revalidate import _carried, _room
-from lamplighter.engine.terms import Pace
+from lamplighter.engine.revalidate import _carried, _room, revalidate
+from lamplighter.engine.step import step
+from lamplighter.engine.terms import Pace, Terms
 from lamplighter.model.actions import Forget, Replace, Scale, Shift
 from lamplighter.model.decisions import Priority
 from lamplighter.testing.builders import (
@@ -123,3 +124,9 @@ def test_pace_is_a_pass_a_second_and_five_while_something_is_on_its_way() -> Non
     assert (1.0, 0.2, 0.1) == (plain.interval_s, plain.busy_interval_s, plain.floor_s)
     waits = (plain.fresh_s, plain.observe_deadline_s, plain.apply_deadline_s, plain.record_deadline_s)
     assert (1.0, 5.0, 10.0, 20.0) == waits
+
+
+def test_terms_without_a_lease_are_held() -> None:
+    """The simulator's loop owns its world, and writes in place."""
+    plain = Terms(system="demo", step=step, revalidate=revalidate)
+    assert (True, 0, None, Pace()) == (plain.held(), plain.token, plain.threads, plain.pace)

@@ -136,3 +136,10 @@ def test_plan_that_was_refused_for_its_facts_stays_refused() -> None:
     free = engine_excerpt._unfenced(inputs, Result(answers=answers)).intents
     assert ["", "b", "b"] == [each.basis for each in free if isinstance(each, Up)]
     assert Down(id="down") == free[-1]
+
+
+def test_what_was_written_is_counted_from_nothing() -> None:
+    """The first pass is the one that came first; decisions add up."""
+    first = engine_excerpt._told(engine_excerpt.Excerpt(), 7, 3)
+    assert engine_excerpt.Excerpt(first=7, last=7, passes=1, decisions=3) == first
+    assert engine_excerpt.Excerpt(first=7, last=8, passes=2, decisions=5) == engine_excerpt._told(first, 8, 2)
