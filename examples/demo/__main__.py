@@ -15,7 +15,7 @@ from examples.demo.record import NotHeldError, Record
 from examples.demo.story import FULL, QUICK, Pace, Story
 from examples.demo.table import judged, table, verdict
 from examples.demo.telling import Teller
-from examples.demo.workplace import LAMP, Workplace
+from examples.demo.workplace import LAMP, SWARM, SYSTEM, Workplace
 
 HELD, NOT_HELD, NOT_HERE, INTERRUPTED = 0, 1, 4, 130
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -82,7 +82,8 @@ async def _told(story: Story, place: Workplace, teller: Teller, record: Record) 
 
 
 def _clean(place: Workplace, *, keep: bool) -> None:
-    leftovers.end_all(place.folder, leftovers.memory_of(place.state))
+    for system in (SYSTEM, SWARM):
+        leftovers.end_all(place.folder, leftovers.memory_of(place.states / system))
     if keep:
         print(f"kept: {place.folder}")
     else:

@@ -21,7 +21,7 @@ BAND = ("maintainer killed", "taken up")
 
 def draw(record: Record, answers: Sequence[Answer]) -> str:
     """Return the run as SVG."""
-    seconds = max(1.0, record.ended - record.began)
+    seconds = max(1.0, (record.drawn_until or record.ended) - record.began)
     by_second = _by_second(record, answers)
     failed = sum(each.fate.failed for each in answers)
     title = f"One run of the demo: {len(answers)} questions, {failed} failed"

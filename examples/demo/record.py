@@ -66,11 +66,15 @@ class Replayed(NamedTuple):
 
 @dataclass(slots=True)
 class Record:
-    """Everything of one run. Moments are monotonic seconds; `began_wall` is when it began since 1970."""
+    """Everything of one run. Moments are monotonic seconds; `began_wall` is when it began since 1970.
+
+    The picture ends at `drawn_until`, when the library has gone down; 0 if it did not come to that.
+    """
 
     began: float = 0.0
     began_wall: float = 0.0
     ended: float = 0.0
+    drawn_until: float = 0.0
     marks: list[Mark] = field(default_factory=list)
     promises: list[Promise] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)

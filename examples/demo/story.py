@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 import msgspec
-from examples.demo import hindsight, leftovers
+from examples.demo import hindsight, leftovers, swarm
 from examples.demo.record import Mark, NotHeldError, Record, Repaired
 from examples.demo.telling import Teller
 from examples.demo.traffic import Answer, Traffic
 from examples.demo.watching import Watch, look, ready
-from examples.demo.workplace import PRAISE, SERVICE, Ran, Tuning, Workplace
+from examples.demo.workplace import PRAISE, SERVICE, SWARM, Ran, Tuning, Workplace
 
 from lamplighter.app.views import Status
 
@@ -46,6 +46,7 @@ class Pace:
         high_s: how long to stay at the peak.
         gone_s: how long to be without a maintainer.
         kill_at_peak: kill a second replica under the highest load.
+        readers: agents that read the library.
         tuning: of the spec.
     """
 
@@ -55,11 +56,12 @@ class Pace:
     high_s: float = 4.0
     gone_s: float = 4.0
     kill_at_peak: bool = True
+    readers: int = 3_400
     tuning: Tuning = field(default_factory=Tuning)
 
 
 FULL = Pace()
-QUICK = Pace(calm_s=1.0, high_s=1.0, gone_s=2.0, kill_at_peak=False, tuning=Tuning(bake_s=1.0))
+QUICK = Pace(calm_s=1.0, high_s=1.0, gone_s=2.0, kill_at_peak=False, readers=1_000, tuning=Tuning(bake_s=1.0))
 
 
 class Story:
@@ -85,7 +87,9 @@ class Story:
             ("A new release rolls out, and is rolled back", self._releases),
             ("The maintainer is killed, and taken up again", self._loses_its_maintainer),
             ("All that was decided is decided once more", self._replays),
-            ("The library goes down, and nothing is left", self._goes_down),
+            ("The library goes down", self._goes_down),
+            ("A swarm of agents reads the library, and loses a host", self._is_read),
+            ("Nothing is left", self._leaves_nothing),
         ]
         self._record.began = self._teller.began
         self._record.began_wall = time.time() - (time.monotonic() - self._teller.began)
@@ -202,11 +206,18 @@ class Story:
         self._seen |= leftovers.processes(self._place.folder)
         await self._asking.stop()
         await self._lamp("down")
+        self._record.drawn_until = monotonic()
         await self._replay_from_inputs_alone()
         await self._verify()
+
+    async def _is_read(self) -> None:
+        await swarm.read(self._place, self._pace.readers, self._lamp, self._teller.say, self._record)
+
+    async def _leaves_nothing(self) -> None:
         left = await self._left()
         self._record.promise("nothing is left", held=not left, seen="; ".join(left))
-        looked_for = f"{len(self._seen)} processes, port {self._place.port}, sockets, files in memory"
+        ports = f"ports {self._place.port} and {self._place.swarm_port}"
+        looked_for = f"{len(self._seen)} processes, {ports}, sockets, files in memory"
         self._teller.say(f"looked for: {looked_for}; found: {'; '.join(left) or 'nothing'}", "green")
 
     # --- parts of chapters
@@ -267,9 +278,13 @@ class Story:
 
     async def _left(self) -> list[str]:
         """Return what is left, having given what was told to go a moment to be gone."""
-        place, memory = self._place, leftovers.memory_of(self._place.state)
+        place = self._place
+        systems = [(place.port, place.state), (place.swarm_port, place.states / SWARM)]
         for _ in range(LEFT_LOOKS):
-            found = await asyncio.to_thread(leftovers.left, place.folder, self._seen, place.port, memory)
+            found = []
+            for port, state in systems:
+                memory = leftovers.memory_of(state)
+                found += await asyncio.to_thread(leftovers.left, place.folder, self._seen, port, memory)
             if not found:
                 break
             await asyncio.sleep(SETTLE_S / 2)

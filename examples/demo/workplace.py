@@ -18,7 +18,7 @@ from typing import NamedTuple
 from examples.demo.record import NotHeldError
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "library"
-SYSTEM, SERVICE = "library", "search"
+SYSTEM, SERVICE, SWARM = "library", "search", "swarm"
 LAMP = Path(sys.executable).with_name("lamp")
 END_S = 5.0
 COMMAND_S = 90.0
@@ -55,6 +55,7 @@ class Workplace:
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
         self.port = port
+        self.swarm_port = _free_port()
         self.prototype = folder / "library"
         self.states = folder / "state"
         self.state = self.states / SYSTEM
@@ -73,6 +74,9 @@ class Workplace:
         spec = (EXAMPLE / "lamp.yaml").read_text(encoding="utf-8")
         changed = tuned(spec, self.port, self.folder / "cache", tuning)
         (self.prototype / "lamp.yaml").write_text(changed, encoding="utf-8")
+        swarm = self.prototype / "swarm.yaml"
+        spec = swarm.read_text(encoding="utf-8")
+        swarm.write_text(spec.replace("port: 8090", f"port: {self.swarm_port}"), encoding="utf-8")
 
     def edit(self, *, back: bool = False) -> None:
         """Change a line of the prototype's source, or change it back."""

@@ -186,7 +186,7 @@ def _wait_until_made(folder: Path, started: list[subprocess.Popen[bytes]], log: 
 
 def figures(counts: dict[str, int], placed: int, seconds: float, pids: list[int], folder: Path) -> str:
     """What came of it, as the lines that are printed."""
-    kinds = ", ".join(f"{count:,} {kind}s" for kind, count in counts.items())
+    kinds = ", ".join(f"{count:,} {kind}{'s' * (count != 1)}" for kind, count in counts.items())
     rate = f", {placed / seconds:,.0f}/s" if placed else ""
     memory = f"{sum(map(_memory, pids)) / 2**20:,.0f} MiB in {len(pids)} hosts" if pids else "?"
     disk = sum(each.stat().st_blocks * 512 for each in folder.rglob("*") if each.is_file())
