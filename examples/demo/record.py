@@ -74,7 +74,6 @@ class Record:
     began: float = 0.0
     began_wall: float = 0.0
     ended: float = 0.0
-    drawn_until: float = 0.0
     marks: list[Mark] = field(default_factory=list)
     promises: list[Promise] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
@@ -83,6 +82,7 @@ class Record:
     releases: list[str] = field(default_factory=list)
     replayed: Replayed | None = None
     ledger: str = ""
+    drawn_until: float = 0.0
 
     def promise(self, what: str, *, held: bool, seen: str = "") -> None:
         """Note whether something held; the story goes on."""
