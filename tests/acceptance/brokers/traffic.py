@@ -3,6 +3,7 @@
 fill BROKER ADDRESS MESSAGES AGENTS          publishes numbers, each once
 read BROKER ADDRESS SOCKET...                brings them to keepers
 tell BROKER ADDRESS FOLDER SOCKET            hosts agents that publish what they are told
+carried nats ADDRESS NUMBER FOLDER SOCKET... hosts keepers and tellers
 drain BROKER ADDRESS MESSAGES                prints what was published, until all is there
 """
 
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "agents"))
-from crew import Put
+from crew import Keeper, Put, Teller
 
 from lamplighter.runtime import Agent, Message, Runtime, Turn
 from lamplighter.runtime.agents.caller import Caller
@@ -175,6 +176,18 @@ async def read(broker: str, address: str, sockets: list[Path]) -> None:
         await reader.run()
 
 
+async def carried(address: str, number: int, folder: str, sockets: list[Path]) -> None:
+    """Host keepers and tellers whose messages to the other host a NATS server carries, until killed."""
+    from lamplighter.runtime.brokers.nats_carrier import NatsCarrier  # noqa: PLC0415 - only here
+
+    carrier = NatsCarrier(address, "crew")
+    kinds = [Keeper, Teller]
+    async with Runtime(
+        folder, kinds, partitions=8, sockets=sockets, number=number, carrier=carrier
+    ) as runtime:
+        await runtime.ended
+
+
 async def tell(broker: str, address: str, folder: str, socket: Path) -> None:
     """Host agents that publish, until killed."""
     publisher: Any
@@ -208,6 +221,8 @@ async def main(part: str, broker: str, address: str, *more: str) -> None:
             print(json.dumps(await DRAIN[broker](address, int(more[0]))))  # noqa: T201
         case "read":
             await read(broker, address, [Path(socket) for socket in more])
+        case "carried":
+            await carried(address, int(more[0]), more[1], [Path(socket) for socket in more[2:]])
         case "tell":
             await tell(broker, address, more[0], Path(more[1]))
 

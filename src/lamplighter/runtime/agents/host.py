@@ -238,6 +238,15 @@ class Host:
                 if wanted is None or to % len(self._context.seats) in wanted:
                     self._resend(seat, to)
 
+    def unacknowledged(self) -> dict[tuple[int, int], int]:
+        """Return, by partition and receiver, the first number that is not acknowledged."""
+        return {
+            (seat.number, to): next(iter(parcels))
+            for seat in self._own
+            for to, parcels in seat.partition.desk.outbox.items()
+            if parcels
+        }
+
     def go_back(self, partition: int, by: int) -> None:
         """Send again, with the open frame, what partition `by` wants again of this one."""
         total = len(self._context.seats)

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from lamplighter.model.errors import EnvironmentFault, LampError
 from lamplighter.runtime.agents.agent import Agent, Message
+from lamplighter.runtime.agents.carrier import Carrier
 from lamplighter.runtime.agents.driver import TURN_TIMEOUT_S, Driver, Place, opened
 from lamplighter.runtime.agents.errors import AskTimeoutError, told
 from lamplighter.runtime.agents.host import Host
@@ -32,6 +33,7 @@ class Runtime:
         sockets: unix sockets of all hosts, if clients or other hosts are to reach this one.
         number: which of them is this one's.
         turn_timeout_s: how long a handler may run without giving way; then it is interrupted, for good.
+        carrier: brings messages to the other hosts; their sockets by default.
 
     Raises (on entering):
         OwnedError: another process has the folder.
@@ -39,7 +41,7 @@ class Runtime:
         AgentDefinitionError: a class is no proper agent.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but two have defaults, by name
         self,
         folder: Path | str,
         agents: Iterable[type[Agent]],
@@ -48,11 +50,12 @@ class Runtime:
         sockets: Sequence[Path] = (),
         number: int = 0,
         turn_timeout_s: float = TURN_TIMEOUT_S,
+        carrier: Carrier | None = None,
     ) -> None:
         self.kinds: dict[str, Kind] = registry(agents)
         self._folder = Path(folder)
         self._place = Place(number, max(1, len(sockets)), partitions)
-        self._server = Server(self._place, list(sockets)) if sockets else None
+        self._server = Server(self._place, list(sockets), carrier) if sockets else None
         self._turn_timeout_s = turn_timeout_s
         self._driver: Driver | None = None
         self._token = 0

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from lamplighter.runtime.agents import sockets, wire
+from lamplighter.runtime.agents.carrier import Carrier
 from lamplighter.runtime.agents.driver import Driver, Place
 from lamplighter.runtime.agents.endings import told
 from lamplighter.runtime.agents.host import Host
@@ -45,6 +46,8 @@ CONNECT_S = 0.05
 """Between two tries to reach another host."""
 FORGET_S = 60.0
 """Between two looks for sessions that idle for too long."""
+STALE_S = 1.0
+"""How long a carrier has for what is not acknowledged, before it is sent again."""
 FULL_S = 0.005
 """How often a full host is looked at for room."""
 
@@ -55,10 +58,12 @@ class Server:
     Args:
         place: which of the hosts this is.
         paths: each host's unix socket, by number.
+        carrier: brings links to other hosts; their sockets by default.
     """
 
-    def __init__(self, place: Place, paths: list[Path]) -> None:
+    def __init__(self, place: Place, paths: list[Path], carrier: Carrier | None = None) -> None:
         self._place = place
+        self._carrier = carrier
         self._sockets = paths
         self._driver: Driver
         self._server: asyncio.Server | None = None
@@ -78,6 +83,10 @@ class Server:
         listener = sockets.listening(self._sockets[self._place.number])
         self._server = await loop.create_unix_server(self._accept, sock=listener)
         self._tasks.append(loop.create_task(self._forget_idle()))
+        if self._carrier is not None:
+            self._tasks.append(loop.create_task(self._carry(self._carrier)))
+            self._tasks.append(loop.create_task(self._send_stale()))
+            return
         for number in range(self._place.hosts):
             if number != self._place.number:
                 self._tasks.append(loop.create_task(self._keep(number)))
@@ -232,6 +241,29 @@ class Server:
         while True:
             await asyncio.sleep(FORGET_S)
             self._driver.host.forget_idle(self._sessions)
+            self._driver.wake()
+
+    async def _carry(self, carrier: Carrier) -> None:
+        """Have links carried; once another host is reached, send it what it has not acknowledged."""
+        self_ = Stream(self._took, self._lost)
+
+        def reached(number: int, stream: Stream) -> None:
+            self._hosts[number] = stream
+            self._driver.host.resend(self._place.own(number))
+            self._driver.wake()
+
+        await carrier.carry(self._place.number, self._place.hosts, partial(self._took, self_), reached)
+
+    async def _send_stale(self) -> None:
+        """Send again what has not been acknowledged for a while: a carrier may lose the last of a link."""
+        before: dict[tuple[int, int], int] = {}
+        while True:
+            await asyncio.sleep(STALE_S)
+            oldest = self._driver.host.unacknowledged()
+            for (partition, to), number in oldest.items():
+                if before.get((partition, to)) == number:
+                    self._driver.host.go_back(partition, to)
+            before = oldest
             self._driver.wake()
 
     async def _keep(self, number: int) -> None:
