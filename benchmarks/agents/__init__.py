@@ -3,7 +3,8 @@
 `held` and `recovery` measure the durable half alone (`lamplighter.runtime.agents.store`), on a real folder,
 each stage in a process of its own. The default is 10,000,000 agents for `held` and 1,000,000 for `recovery`;
 `--quick` takes 100,000 for both, `--agents N` another number. `power` lives through losses of power on a
-virtual disk, seed by seed; `peers` is what a message costs elsewhere.
+virtual disk, seed by seed; `stories` through those and all else that happens to pools, in virtual time;
+`kills` ends real hosts at random moments; `peers` is what a message costs elsewhere.
 """
 
 import argparse
@@ -17,14 +18,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.agents import overload, peers, turns
+from benchmarks.agents import kills, overload, peers, turns
 from benchmarks.report import Figures, Options, at_most, exactly
+from lamplighter.model.errors import LampError
 from lamplighter.testing import powerloss
+from lamplighter.testing.agent_stories import Story
 
 PARTS = {
     "held": "memory of agents at rest, as its peak over filling and random turns; time to create them",
     "recovery": "seconds until a host is there again after kill -9, with the tail that its snapshots leave",
     "power": "seeds of stores that lose their power, torn and failing disks: what was synced must be there",
+    "stories": "seeds of pools whose shards move, whose hosts, links and locks fail: no promise is broken",
+    "kills": "kill -9 of a pool's hosts under load: nothing accepted is lost or doubled, order is kept",
     "turns": "processor time a durable turn over all processes, turns a second, delay of acknowledgement",
     "overload": "goodput, refusals and memory at three times a host's capacity for a minute",
     "peers": "processor time a message of Ray, autogen-core, DBOS, Temporal and NATS, each installed apart",
@@ -40,6 +45,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add what this benchmark takes."""
     parser.add_argument("--agents", type=int, default=None, metavar="N", help=f"how many ({HELD})")
     parser.add_argument("--turns", type=int, default=None, metavar="N", help="random turns (a tenth)")
+    parser.add_argument("--seeds", type=int, default=None, metavar="N", help=f"of stories ({SEEDS})")
+    parser.add_argument("--kills", type=int, default=None, metavar="N", help=f"of hosts ({kills.KILLS})")
     parser.add_argument("--folder", type=Path, default=None, metavar="PATH", help="where the data goes")
     parser.add_argument("--cache", type=Path, default=None, metavar="PATH", help="where peers are installed")
 
@@ -52,6 +59,10 @@ def run(options: Options) -> Figures:
         _recovery(options, options.asked.agents or (QUICK if options.quick else RECOVERED))
     if options.wants("power"):
         _power(options)
+    if options.wants("stories"):
+        _stories(options, options.asked.seeds or (SEEDS_QUICK if options.quick else SEEDS))
+    if options.wants("kills"):
+        kills.measure(options, options.asked.kills, options.asked.folder)
     if options.wants("turns"):
         turns.measure(options, options.asked.agents, options.asked.folder)
     if options.wants("overload"):
@@ -111,6 +122,28 @@ def _power(options: Options) -> None:
     options.figures.put("power_seeds", seeds)
     options.figures.put("power_seeds_wrong", wrong, exactly(0))
     options.figures.put("power_pretending_caught", caught / SEEDS_PRETENDING, exactly(1))
+
+
+def _stories(options: Options, seeds: int) -> None:
+    """Tell stories in virtual time; then some on disks that only pretend to sync."""
+    wrong = 0
+    for seed in range(options.seed, options.seed + seeds):
+        if found := _told(seed):
+            wrong += 1
+            options.progress(f"seed {seed}: {found}")
+    caught = sum(bool(_told(seed, honest=False)) for seed in range(1, SEEDS_PRETENDING + 1))
+    options.figures.put("story_seeds", seeds)
+    options.figures.put("story_seeds_wrong", wrong, exactly(0))
+    options.figures.put("story_pretending_caught", caught / SEEDS_PRETENDING)
+
+
+def _told(seed: int, *, honest: bool = True) -> str:
+    """What is wrong with a story; "" if nothing is."""
+    try:
+        Story(seed, honest=honest).run()
+    except (AssertionError, LampError, OSError) as error:
+        return str(error) or repr(error)
+    return ""
 
 
 def _folder(options: Options) -> Path:
