@@ -116,3 +116,11 @@ async def test_delays_of_frames_are_measured(tmp_path: Path) -> None:
     assert found["commit_delay_seconds_count"] >= 1
     assert 0 < found["commit_delay_seconds_sum"] < 10
     assert 0 <= found["queue_delay_seconds_sum"] < 10
+
+
+def test_the_least_pair_makes_room() -> None:
+    """Of pairs that have grown since they came, the least gives its place and its count away."""
+    heaviest = Heaviest(3)
+    for name, times in [("a", 5), ("b", 2), ("c", 4), ("b", 1), ("d", 1)]:
+        heaviest.add(("x", name), times)
+    assert [(("x", "a"), 5, 0), (("x", "c"), 4, 0), (("x", "d"), 4, 3)] == heaviest.top(9)

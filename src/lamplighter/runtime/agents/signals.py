@@ -5,6 +5,7 @@ decides. Who talks to whom is sampled, and the busiest pairs of agents are kept 
 Agrawal and El Abbadi, 2005): a pair's count is too high by `over` at most, and none that is frequent is lost.
 """
 
+import heapq
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,8 @@ class Heaviest:
         self._most = most
         self._counts: dict[Pair, int] = {}
         self._over: dict[Pair, int] = {}
+        self._least: list[tuple[int, Pair]] = []
+        """Every pair once, with a count that it had; a heap, so that the least is found in a few steps."""
 
     def add(self, pair: Pair, weight: int) -> None:
         """Count a pair; with no room for it, it takes the place and the count of the least."""
@@ -41,10 +44,13 @@ class Heaviest:
             return
         over = 0
         if len(counts) >= self._most:
-            least = min(counts, key=counts.__getitem__)
-            over = counts.pop(least)
-            self._over.pop(least, None)
+            while (now := counts[(least := self._least[0])[1]]) != least[0]:
+                heapq.heapreplace(self._least, (now, least[1]))
+            over, dropped = heapq.heappop(self._least)
+            del counts[dropped]
+            self._over.pop(dropped, None)
         counts[pair] = over + weight
+        heapq.heappush(self._least, (over + weight, pair))
         if over:
             self._over[pair] = over
 
