@@ -231,3 +231,41 @@ def test_what_is_stopped_spares_as_many_as_are_to_stay(
 def test_what_drains_is_no_part_of_what_is_at_stake() -> None:
     """A replica on its way out carries nothing any more."""
     assert 3 == survey(None, up, up, hung, draining).carrying("web")
+
+
+@pytest.mark.parametrize(
+    ("shapes", "stops", "to", "spares"),
+    [
+        ((up, hung), ("web-1",), 1, False),
+        ((hung, up), ("web-1",), 2, True),
+        ((up, up), ("web-1",), 1, True),
+        ((hung, hung), ("web-1",), 1, True),
+    ],
+)
+def test_what_does_not_serve_is_spared_by_nobody(
+    shapes: tuple[object, ...], stops: tuple[str, ...], to: int, *, spares: bool
+) -> None:
+    """To stop it takes nothing away, however few serve; to stop the last that serves does."""
+    assert spares == contracts.spared(survey(None, *shapes).replicas.values(), stops, to)
+
+
+@pytest.mark.parametrize(
+    ("shares", "count"), [({"r1": 1.0, "r2": 0.0}, 3), ({"r2": 1.0}, 1), ({}, 4), ({"r1": 0.0}, 4)]
+)
+def test_who_has_a_share_carries(shares: dict[str, float], count: int) -> None:
+    """A share of nothing is none; where none is set all carry."""
+    assert count == survey(shares).carrying("web")
+
+
+@pytest.mark.parametrize(
+    ("before", "dark"),
+    [
+        ({"r1": 0.5, "r2": 0.5}, {Broken(replica="web-2")}),
+        ({"r1": 1.0, "r2": 0.0}, set()),
+        ({"r1": 0.5, "r3": 0.5}, {Live(workload="web", release="r3", exactly=0)}),
+    ],
+)
+def test_only_who_loses_all_has_to_be_as_dark_as_it_was(before: dict[str, float], dark: set[object]) -> None:
+    """Who keeps some may serve again any time; who had nothing loses nothing."""
+    made = contracts.shift(survey(before, hung, of("r2", hung)), "web", {"r1": 1.0}, WHY)
+    assert dark == {each for each in made.contract.needs if isinstance(each, Broken | Live)}
