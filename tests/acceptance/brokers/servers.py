@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -63,7 +64,7 @@ class Processes:
         environment = {**os.environ, "PYTHONPATH": str(SOURCE), "HOME": str(self._folder)}
         with (self._folder / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
-                command, env=environment, stdout=log, stderr=log, cwd=self._folder
+                command, env=environment, stdout=log, stderr=log, cwd=self._folder, start_new_session=True
             )
 
     def restart(self, name: str) -> None:
@@ -88,7 +89,9 @@ class Processes:
             self._end(name)
 
     def _end(self, name: str) -> None:
-        self._running[name].kill()
+        """Kill the process and those it has started, which are a group of their own."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._running[name].pid, signal.SIGKILL)
         self._running[name].wait()
 
 
