@@ -31,7 +31,7 @@ def cache() -> Path:
     return Path(base) / "lamplighter" / "peers"
 
 
-def made(name: str, folder: Path, versions: Path = VERSIONS) -> Path:
+def made(name: str, folder: Path, versions: Path | None = None) -> Path:
     """Return the interpreter of an environment in `folder`, making it where there is none yet.
 
     The environment's name has the digest of its pinned versions and the interpreter's, which is ours.
@@ -44,7 +44,7 @@ def made(name: str, folder: Path, versions: Path = VERSIONS) -> Path:
     Raises:
         AbsentError: uv could not make it, with the end of what it said. Retry when the index is reachable.
     """
-    pins = versions / f"{name}.txt"
+    pins = (versions or VERSIONS) / f"{name}.txt"
     digest = hashlib.sha256(pins.read_bytes() + sys.version.encode()).hexdigest()[:12]
     place = folder / f"{name}-{digest}"
     python = place / "bin" / "python"

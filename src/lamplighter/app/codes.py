@@ -24,6 +24,7 @@ ERRORS = {
     "no-pool": "There is no pool of agents in the folder. Name the one that its hosts were given.",
     "partitions-unfit": "The number of partitions of agents is out of range, or another than the folder was"
     " made with.",
+    "another-shard": "The agent asked for is in another shard of its pool than the one that was asked.",
     "shards-unfit": "The number of a pool's shards is out of range: 1 to 256.",
     "ask-cycle": "The agents would wait for each other for ever. The message shows the circle.",
     "ask-timeout": "An agent did not answer before the deadline. What was asked may or may not have"
