@@ -29,7 +29,7 @@ PARTS = {
     "recovery": "seconds until a host is there again after kill -9, with the tail that its snapshots leave",
     "power": "seeds of stores that lose their power, torn and failing disks: what was synced must be there",
     "stories": "seeds of pools whose shards move, whose hosts, links and locks fail: no promise is broken",
-    "kills": "kill -9 of a pool's hosts while messages come: nothing accepted is lost or doubled, order is kept",
+    "kills": "kill -9 of a pool's hosts while messages come: none is lost or doubled, order is kept",
     "turns": "processor time a durable turn over all processes, turns a second, delay of acknowledgement",
     "overload": "goodput, refusals and memory at three times a host's capacity for a minute",
     "peers": "processor time a message of Ray, autogen-core, DBOS, Temporal and NATS, each installed apart",

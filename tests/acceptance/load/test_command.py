@@ -78,7 +78,7 @@ def test_list_shows_benchmarks_and_parts(counting: Path, capsys: pytest.CaptureF
     assert 0 == main(["--list"])
     listed = capsys.readouterr().out
     assert "zz_counting: Counts to three.\n  count: counts" in listed
-    assert "load:" not in listed
+    assert "\nload:" not in listed
 
 
 def test_missing_data_folder_is_refused(counting: Path, capsys: pytest.CaptureFixture[str]) -> None:
