@@ -48,6 +48,8 @@ FORGET_S = 60.0
 """Between two looks for sessions that idle for too long."""
 STALE_S = 1.0
 """How long a carrier has for what is not acknowledged, before it is sent again."""
+ACCEPTING_ROUNDS = 3
+"""Rounds of the loop from a connection that waits to one that can be closed: noticed, accepted, made."""
 FULL_S = 0.005
 """How often a full host is looked at for room."""
 
@@ -75,12 +77,14 @@ class Server:
         self._again: dict[tuple[int, int], asyncio.TimerHandle] = {}
         self._paused = False
         self._closed = False
+        self._inode = 0
 
     async def start(self, driver: Driver) -> None:
         """Listen, and keep a connection to each other host."""
         self._driver = driver
         loop = asyncio.get_running_loop()
-        listener = sockets.listening(self._sockets[self._place.number])
+        listener = sockets.listening(self._path)
+        self._inode = self._path.stat().st_ino
         self._server = await loop.create_unix_server(self._accept, sock=listener)
         self._tasks.append(loop.create_task(self._forget_idle()))
         if self._carrier is not None:
@@ -98,12 +102,28 @@ class Server:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._server is not None:
-            self._server.close()
-            self._sockets[self._place.number].unlink(missing_ok=True)
+            await self._stop_listening(self._server)
         for stream in [*self._streams, *self._hosts.values()]:
             stream.close()
         for timer in self._again.values():
             timer.cancel()
+
+    async def _stop_listening(self, server: asyncio.Server) -> None:
+        """Have nobody connect any more, and those accepted who have.
+
+        A connection that asyncio accepts as its server closes is left open, and heard by nobody; so the
+        socket's name goes first. It stays if another owner has put its own there.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            if self._path.stat().st_ino == self._inode:
+                self._path.unlink()
+        for _ in range(ACCEPTING_ROUNDS):
+            await asyncio.sleep(0)
+        server.close()
+
+    @property
+    def _path(self) -> Path:
+        return self._sockets[self._place.number]
 
     def released(self, release: Release) -> None:
         """Send what a frame lets go to where it goes."""
