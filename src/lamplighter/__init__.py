@@ -1,3 +1,3 @@
 """Lamplighter takes a research prototype and keeps it running in production."""
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
