@@ -106,12 +106,14 @@ def replay(
     Raises:
         UserError: there is nothing recorded (`nothing-recorded`).
     """
-    expected, version = 0, __version__
+    expected, version, skipped = 0, __version__, ""
     for recorded, before, result in rerun(recordings, step, first, last):
         gap, expected = bool(expected) and recorded.number != expected, recorded.number + 1
         earlier, version = version, recorded.version or version
         if recorded.number < first:
+            skipped = recorded.version or skipped
             continue
+        told, skipped = recorded.version or skipped, ""
         inputs, was = recorded.inputs, recorded.result
         noted = recorded.before if earlier == version == __version__ else None
         yield Replayed(
@@ -124,7 +126,7 @@ def replay(
             whole=None if was is None else encode(was) == encode(result),
             gap=gap,
             history_same=None if noted is None else encode(noted) == encode(before),
-            version=recorded.version,
+            version=told,
         )
 
 
