@@ -1,6 +1,7 @@
 """Mutations of expressions: comparisons, arithmetic, conditions, calls, what is put together or cut."""
 
 import ast
+import builtins
 import enum
 import inspect
 from collections.abc import Callable, Iterator
@@ -81,15 +82,24 @@ def _compare(node: ast.Compare, _live: ModuleType) -> Found:
         yield "unknown-counts", f"({ast.unparse(node.left)} is {not right.value})"
 
 
-def _binary(node: ast.BinOp, _live: ModuleType) -> Found:
+def _binary(node: ast.BinOp, live: ModuleType) -> Found:
     other = COUNTED.get(type(node.op))
     if other is not None:
         yield "arithmetic", text(ast.BinOp(node.left, other(), node.right))
     yield "operand-dropped", text(node.left)
     if not isinstance(node.op, ast.Sub | ast.Div | ast.Mod | ast.FloorDiv):
         yield "operand-dropped", text(node.right)
-    if isinstance(node.op, ast.BitOr):
+    if isinstance(node.op, ast.BitOr) and not _of_kinds(node, live):
         yield "union-order", text(ast.BinOp(node.right, node.op, node.left))
+
+
+def _of_kinds(node: ast.expr, live: ModuleType) -> bool:
+    """Whether this is a union of classes: these are a set, in whichever order they stand."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return _of_kinds(node.left, live) and _of_kinds(node.right, live)
+    if not isinstance(node, ast.Name):
+        return False
+    return isinstance(getattr(live, node.id, getattr(builtins, node.id, None)), type)
 
 
 def _bool(node: ast.BoolOp, _live: ModuleType) -> Found:

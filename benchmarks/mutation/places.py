@@ -106,7 +106,7 @@ def _prose(node: ast.AST, parent: Place) -> bool:
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return True
     if isinstance(node, ast.keyword):
-        return node.arg in PROSE
+        return node.arg in PROSE or _invariant(node, parent)
     if isinstance(node, ast.Assign | ast.AnnAssign):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         names = {each.id for each in targets if isinstance(each, ast.Name)}
@@ -118,6 +118,13 @@ def _prose(node: ast.AST, parent: Place) -> bool:
         name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
         return name in TELLERS or isinstance(parent.node, ast.Raise)
     return False
+
+
+def _invariant(node: ast.keyword, parent: Place) -> bool:
+    """Whether this checks, as an assertion does, that what is gone through together is as long."""
+    called = getattr(parent.node, "func", None)
+    strict = node.arg == "strict" and isinstance(node.value, ast.Constant) and node.value.value is True
+    return strict and isinstance(called, ast.Name) and called.id == "zip"
 
 
 def _told(name: str, around: tuple[Function, ...]) -> bool:

@@ -147,8 +147,7 @@ def numbers(memory: WorkloadHistory, service: Service, survey: Survey, capacity:
         shares = {}
     shares = shares or _left_to_strays(survey, name, ours)
     move = exchange(memory, service, survey, shares)
-    staying = {move.taker, move.giver, memory.stable, rollout.candidate if rollout else "", *shares}
-    others = sorted({*survey.releases(name), *memory.wanted} - staying)
+    others = {*survey.releases(name), *memory.wanted} - ours - shares.keys()
     wanted = dict.fromkeys(others, 0)
     taker, giver = _side(memory, survey, name, move.taker), _side(memory, survey, name, move.giver)
     if not move.taker:

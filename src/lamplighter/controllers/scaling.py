@@ -124,7 +124,7 @@ def _from_zero(survey: Survey, service: Service, scale: spec.Scale) -> tuple[int
     if not requests:
         return 0, ""
     need = ceil(requests / scale.goal) if scale.on == "in_flight" else 1
-    return min(service.replicas.max, max(1, need)), f"{requests} requests wait, and there are no replicas"
+    return min(service.replicas.max, need), f"{requests} requests wait, and there are no replicas"
 
 
 def _up(

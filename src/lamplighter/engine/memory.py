@@ -83,9 +83,11 @@ def advance(history: History, survey: Survey) -> History:
     moved = {}
     for name, memory in survey.among(history.workloads):
         service = history.system.services.get(name)
-        if service is None or name in survey.behind or active(memory) is None:
+        if service is None or name in survey.behind:
             continue
-        moved[name] = progress(memory, service, survey, history)
+        found = progress(memory, service, survey, history)
+        if found is not memory:
+            moved[name] = found
     return replace(history, workloads={**history.workloads, **moved}) if moved else history
 
 
@@ -124,8 +126,6 @@ def noted(memory: WorkloadHistory, **changes: object) -> WorkloadHistory:
 
 
 def _recent(instants: tuple[Instant, ...], since: Instant) -> tuple[Instant, ...]:
-    if not instants or (instants[0] > since and len(instants) <= REPAIRS_MAX):
-        return instants
     return tuple(each for each in instants if each > since)[-REPAIRS_MAX:]
 
 

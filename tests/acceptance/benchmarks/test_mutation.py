@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from benchmarks.mutation import children, placing, results, warm
+from benchmarks.mutation import children, expressions, placing, results, warm
 from benchmarks.mutation.control import Control
 from benchmarks.mutation.draw import Stratum, drawn, rate
 from benchmarks.mutation.mutants import Mutant, modules, mutants, same_code
@@ -41,6 +41,24 @@ def told(one: int | None) -> str:
     assert ast.Compare in kinds
     assert ast.BinOp not in kinds
     assert ast.Assert not in kinds
+
+
+def test_unions_of_classes_and_lengths_that_are_checked_are_left_alone() -> None:
+    """Classes stand in no order, and `strict` checks as an assertion does; dicts have an order."""
+    text = """
+def mixed(one: dict[str, int], other: dict[str, int]) -> object:
+    if isinstance(one, list | tuple):
+        return one | other
+    return zip(one, other, strict=True)
+"""
+    found = [
+        (name, edit.text)
+        for place in outline(ast.parse(text), ModuleType("m"))
+        if isinstance(place.node, ast.expr)
+        for name, edit in expressions.edits(place, ModuleType("m"))
+        if name in ("union-order", "constant")
+    ]
+    assert [("union-order", "(other | one)")] == found
 
 
 def test_no_mutant_compiles_to_what_is_there() -> None:

@@ -1,0 +1,226 @@
+"""What stories seldom come by: intents without a name, approvals of what is over, who left the spec."""
+
+import pytest
+from msgspec.structs import replace
+
+from lamplighter.controllers import contracts
+from lamplighter.controllers.contracts import Timing, Why
+from lamplighter.controllers.survey import Survey, trusted
+from lamplighter.engine.guard import Watch, guard, guarded
+from lamplighter.engine.orders import begun, take
+from lamplighter.engine.settle import settle
+from lamplighter.engine.verify import _total_before, verify
+from lamplighter.model.actions import Contract, Replace, Scale
+from lamplighter.model.decisions import Decision, Priority, Proposal
+from lamplighter.model.facts import Facts
+from lamplighter.model.history import Closed, History, Pending, RolloutState, WorkloadHistory
+from lamplighter.model.intents import Approve, Rollback, Up
+from lamplighter.model.system import Freeze, Guards
+from lamplighter.testing.builders import NOW, facts, of, settled, system, up
+
+WHY = Why("toy", Priority.SCALING, "a test")
+TIMING = Timing(start_s=20.0, drain_s=5.0)
+WANTED = system(web=(2, 3), db=2)
+REST = settled(WANTED)
+KNOWN = facts(web=[up, up], db=[up, up])
+
+
+def seen(known: Facts = KNOWN) -> Survey:
+    """Return what is seen."""
+    return Survey(trusted(known, NOW), NOW)
+
+
+def decided(chosen: Proposal, name: str = "a-1") -> Decision:
+    """Return a decision."""
+    return Decision(id=name, at=NOW, subject=chosen.subject, chosen=chosen, state="act", basis="b")
+
+
+@pytest.mark.parametrize(
+    ("action", "result", "code"),
+    [
+        ("a-1", "lapsed", "lapsed"),
+        ("a-1", "verified", "unknown-action"),
+        ("a-2", "lapsed", "unknown-action"),
+        ("a-2", "failed", "unknown-action"),
+    ],
+)
+def test_approval_of_what_is_over(action: str, result: str, code: str) -> None:
+    """Lapsed is said only of the very action that has lapsed."""
+    gone = Closed(action=action, at=1.0, result=result, subject="web", kind="scale")  # type: ignore[arg-type]
+    history = replace(REST, closed=(gone,))
+    _, (answer,) = take(history, (Approve(id="i", action="a-1"),), KNOWN, NOW, recordable=True)
+    assert (False, code) == (answer.accepted, answer.code)
+
+
+@pytest.mark.parametrize(("by", "noted"), [("", "a person"), ("ann", "ann")])
+def test_rollback_is_somebodys(by: str, noted: str) -> None:
+    """Without a name it is a person's all the same: what is ordered passes the guards."""
+    web = replace(REST.workloads["web"], earlier=("r0",))
+    history = replace(REST, workloads={**REST.workloads, "web": web})
+    after, _ = take(history, (Rollback(id="i", workload="web", by=by),), KNOWN, NOW, recordable=True)
+    state = after.workloads["web"].rollout
+    assert state is not None
+    assert ("r0", "r1", noted, NOW, True) == (
+        state.candidate,
+        state.stable,
+        state.by,
+        state.started_at,
+        state.at_once,
+    )
+
+
+def test_rollout_is_begun_now_by_whom_who_asked() -> None:
+    """Its beginning is noted: failures before it are not held against it."""
+    asked = Up(id="i", system=WANTED, releases={"web": "r2", "db": "r1"}, by="ann")
+    after, _ = take(REST, (asked,), KNOWN, NOW, recordable=True)
+    state = after.workloads["web"].rollout
+    assert state is not None
+    assert ("r2", "r1", "ann", NOW, 0, "") == (
+        state.candidate,
+        state.stable,
+        state.by,
+        state.started_at,
+        state.step,
+        state.verdict,
+    )
+    assert after.workloads["db"].rollout is None
+
+
+def waiting(action: Scale | Replace) -> History:
+    """Return a history with an action that got no answer for ten seconds."""
+    chosen = contracts.propose(WHY, "web/r1", action, Contract(gain="", deadline_s=60.0))
+    return replace(
+        REST, pending={"a-1": Pending(decision=decided(chosen), since=NOW - 10, tried_at=NOW - 10)}
+    )
+
+
+@pytest.mark.parametrize(
+    ("workload", "starts", "stopping", "retried"),
+    [
+        ("web", ("web-3",), None, True),
+        ("gone", ("gone-3",), None, False),
+        ("gone", (), None, True),
+        ("web", ("web-3",), 50.0, False),
+        ("web", (), 50.0, True),
+    ],
+)
+def test_what_starts_something_that_is_to_go_is_not_asked_for_again(
+    workload: str,
+    starts: tuple[str, ...],
+    stopping: float | None,
+    retried: bool,  # noqa: FBT001
+) -> None:
+    """Its workload has left the spec, or all is to go; what stops something is asked for still."""
+    scale = Scale(workload=workload, release="r1", replicas=2, starts=starts)
+    found = verify(replace(waiting(scale), stopping=stopping), seen())
+    state = found.history.pending["a-1"].state
+    assert (
+        (("a-1",), "decided") == (found.retries, state)
+        if retried
+        else ((), "applied") == (found.retries, state)
+    )
+
+
+def test_replicas_of_a_release_that_nobody_settled_take_room() -> None:
+    """Four live of the four that max and surge allow, two of no settled number: no more is started."""
+    more = contracts.grow("web", "r1", (2, 2, 3), WHY, TIMING)
+    crowded = facts(web=[up, up, of("r7"), of("r7")], db=[up, up])
+    assert [] == [*settle([more], REST, seen(crowded))]
+    roomy = facts(web=[up, up, of("r7")], db=[up, up])
+    assert ["web/r1"] == [each.decision.subject for each in settle([more], REST, seen(roomy))]
+
+
+def share(workload: str, release: str) -> Proposal:
+    """Return a proposal to give a release all of a workload's traffic."""
+    return contracts.shift(seen(SHARED), workload, {release: 1.0}, WHY)
+
+
+def drain(workload: str, release: str, replica: str) -> Proposal:
+    """Return a proposal to stop a replica that serves."""
+    scale = Scale(workload=workload, release=release, replicas=1, stops=(replica,))
+    return contracts.shrink(seen(SHARED), scale, WHY, sources=())
+
+
+SHARED = replace(
+    facts(web=[up, up, of("r2"), of("r2")], db=[up, up, of("r2"), of("r2")]),
+    shares={name: {"r1": 0.5, "r2": 0.5} for name in ("web", "db")},
+)
+
+
+@pytest.mark.parametrize(
+    ("proposals", "states"),
+    [
+        ([share("web", "r2"), share("db", "r2"), drain("web", "r2", "web-3")], ["act", "act", "held"]),
+        ([share("web", "r2"), share("db", "r2"), drain("web", "r1", "web-1")], ["act", "act", "act"]),
+        (
+            [drain("web", "r2", "web-3"), drain("db", "r2", "db-3"), share("web", "r2")],
+            ["act", "act", "held"],
+        ),
+        ([drain("web", "r2", "web-3"), drain("db", "r2", "db-3"), share("web", "r1")], ["act", "act", "act"]),
+        ([drain("web", "r2", "web-3"), share("db", "r2")], ["act", "act"]),
+    ],
+)
+def test_who_is_at_odds_with_whom(proposals: list[Proposal], states: list[str]) -> None:
+    """Whoever gains in a pass loses none that serves in it, however much is decided in between."""
+    wanted = replace(WANTED, guards=Guards(at_risk=1.0, approve_above=1.0, actions=99))
+    watch = Watch(replace(REST, system=wanted), seen(SHARED), recordable=True)
+    found = guarded([decided(each, f"a-{rank}") for rank, each in enumerate(proposals)], watch)
+    assert states == [each.state for each in found]
+
+
+@pytest.mark.parametrize(
+    ("stable", "capacity", "from_zero", "after"),
+    [("r1", 0, True, 1), ("", 0, False, 0), ("r1", 1, False, 1), ("r1", 2, False, 2)],
+)
+def test_rollout_at_zero_starts_one(stable: str, capacity: int, from_zero: bool, after: int) -> None:  # noqa: FBT001
+    """Of a workload that has a stable release and none of it lives; else it is a rollout as any other."""
+    memory = WorkloadHistory(stable=stable, capacity=capacity)
+    made = begun(memory, RolloutState(candidate="r2", stable=stable))
+    assert made.rollout is not None
+    assert (from_zero, after) == (made.rollout.from_zero, made.capacity)
+
+
+@pytest.mark.parametrize(
+    ("total", "before", "was", "replicas", "back"),
+    [
+        (6, 4, 4, 4, 4),
+        (6, 4, 4, 5, 5),
+        (6, 4, 4, 3, 4),
+        (6, 4, 4, 9, 6),
+        (6, -1, 4, 4, None),
+        (None, 4, 4, 4, None),
+        (6, 0, 0, 0, 0),
+    ],
+)
+def test_total_that_an_undo_goes_back_to(
+    total: int | None, before: int, was: int, replicas: int, back: int | None
+) -> None:
+    """The one before and what serves beyond its number, at most what was wanted; None where there was none."""
+    scale = Scale(workload="web", release="r1", replicas=6)
+    chosen = contracts.propose(replace(WHY, capacity=total), "web/r1", scale, Contract(gain=""))
+    pending = Pending(decision=decided(chosen), before=was, capacity_before=before)
+    assert back == _total_before(pending, replace(scale, replicas=replicas))
+
+
+@pytest.mark.parametrize(
+    ("state", "wanted", "release", "reason"),
+    [
+        (None, {}, "r2", ""),
+        (RolloutState(candidate="r2", stable=""), {}, "r2", ""),
+        (RolloutState(candidate="r2", stable="r1"), {}, "r1", ""),
+        (RolloutState(candidate="r2", stable="r1"), {"r2": 1}, "r2", ""),
+        (RolloutState(candidate="r2", stable="r1", verdict="failed"), {}, "r2", ""),
+        (RolloutState(candidate="r2", stable="r1"), {"r2": 0}, "r2", "frozen: now (UTC)"),
+    ],
+)
+def test_what_a_freeze_holds(
+    state: RolloutState | None, wanted: dict[str, int], release: str, reason: str
+) -> None:
+    """The first of a candidate where there is a stable release; nothing of a first release."""
+    frozen = replace(WANTED, freeze=(Freeze(start_min=0, end_min=7 * 1440 - 1, text="now"),))
+    web = replace(REST.workloads["web"], rollout=state, wanted=wanted)
+    history = replace(REST, system=frozen, workloads={**REST.workloads, "web": web})
+    more = contracts.grow("web", release, (0, 0, 1), WHY, TIMING)
+    known = replace(KNOWN, wall="2026-11-28T12:00:00+00:00")
+    found = guard(decided(more), Watch(history, seen(known), recordable=True))
+    assert ((reason,) if reason else ()) == found.reasons
