@@ -128,11 +128,3 @@ def test_what_the_ledger_lacks_is_told_as_it_would_have_been(
     make(step=found())
     told = [(each.body["pass"], each.body["kind"], each.body["change"]) for each in [*ledger.entries()][1:]]
     assert [(1, "a", "began"), (3, "b", "began"), (3, "a", "ended")] == told
-
-
-def test_ledger_tells_of_each_pass_under_its_own_number(make: Make, ledger: SqliteLedger) -> None:
-    """Whatever a line has besides, `pass` is the number of the pass."""
-    passes(make(step=found("a", "b")), 2)
-    assert [("pass", each) for each in (1, 2, 2)] == [
-        next(iter(each.body.items())) for each in [*ledger.entries()][1:]
-    ]

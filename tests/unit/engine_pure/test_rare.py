@@ -195,7 +195,7 @@ def test_rollout_at_zero_starts_one(stable: str, capacity: int, from_zero: bool,
 def test_total_that_an_undo_goes_back_to(
     total: int | None, before: int, was: int, replicas: int, back: int | None
 ) -> None:
-    """The one before and what serves beyond its number, at most what was wanted; None where there was none."""
+    """The one before and what serves beyond its number, at most what was wanted; None if there was none."""
     scale = Scale(workload="web", release="r1", replicas=6)
     chosen = contracts.propose(replace(WHY, capacity=total), "web/r1", scale, Contract(gain=""))
     pending = Pending(decision=decided(chosen), before=was, capacity_before=before)
