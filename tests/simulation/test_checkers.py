@@ -23,6 +23,7 @@ from lamplighter.testing.checkers import (
     Patient,
     RepairsBounded,
     ScaledDownRightly,
+    SharesSound,
     StillStands,
     UndoKept,
     WaitersServed,
@@ -162,6 +163,28 @@ def test_successor_that_comes_late_is_counted_by_what_was_settled_since(
     assert violations == len(found)
 
 
+@pytest.mark.parametrize(("drained", "violations"), [(True, 0), (False, 1)])
+def test_traffic_may_stay_with_the_last_that_is_drained(*, drained: bool, violations: int) -> None:
+    """Where the other release has ended a moment ago none is left that could serve, whatever facts said."""
+    world, checker = World(apps={"search": BUSY}), SharesSound()
+    witness = Witness(world)
+    witness.system = system(search=(0, 6))
+    for name, release in (("search-1", "r1"), ("search-2", "r2")):
+        world.start(name, "search", release, "a-0")
+    world.shift("search", {"r2": 1.0})
+    world.advance(20.0)
+    if drained:
+        world.drain("search-1", 1.0, "a-1")
+    world.advance(22.0)
+    before = world.truth()
+    ones = facts(at=20.0, search=[up, up])
+    seen = replace(ones, replicas=(ones.replicas[0], replace(ones.replicas[1], release="r2")))
+    world.drain("search-2", 1.0, "a-2")
+    scale = Scale(workload="search", release="r2", replicas=0, stops=("search-2",))
+    event = Applied(22.0, 22.0, scale, "a-2", 1, "", seen, before, world.truth())
+    assert violations == len(list(checker.look(event, witness)))
+
+
 @pytest.mark.parametrize(("queued", "violations"), [(0, 0), (9, 1)])
 def test_to_zero_nothing_is_at_risk_that_nobody_asks_for(queued: int, violations: int) -> None:
     """Two of two may go at once while nothing is asked of them."""
@@ -221,9 +244,10 @@ def test_waiting_that_a_guard_makes_is_not_held_against_a_workload() -> None:
     assert {"act"} == {each[0] for each in found if each[1:]}
 
 
+@pytest.mark.parametrize("subject", ["search", "search-1"])
 @pytest.mark.parametrize(("kind", "violations"), [("needs-a-person", 0), ("repair-waits", 1)])
 def test_waiting_that_a_person_was_asked_to_end_is_not_held_against_a_workload(
-    kind: str, violations: int
+    kind: str, violations: int, subject: str
 ) -> None:
     """Repairs that did not last are bounded; one that only waits for its turn has to come soon."""
     checker, order = WaitersServed(), Witness(World())
@@ -231,7 +255,7 @@ def test_waiting_that_a_person_was_asked_to_end_is_not_held_against_a_workload(
     found: list[str] = []
     for now in range(0, 100, 5):
         seen = replace(facts(at=float(now), search=[crashed]), loads={"search": Load(queued=9)})
-        result = Result(findings=(Finding(kind=kind, subject="search-1", message=""),))
+        result = Result(findings=(Finding(kind=kind, subject=subject, message=""),))
         found += checker.hear(Inputs(now=float(now), facts=seen), result, history, order)
     assert violations == len(found)
 

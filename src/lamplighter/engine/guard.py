@@ -27,6 +27,8 @@ BACKOFF_WINDOW_S = 600.0
 """Failures older than this are not held against a subject."""
 AGAINST = frozenset({"refused", "failed", "undone", "lapsed"})
 """Ends of actions that make the next one of its kind on the same subject wait."""
+HOG_SHARE = 0.75
+"""A workload that has had more of the budget than this lets those go first that only save."""
 UNCOUNTED = frozenset({"configure", "forget", "shift", "dismantle"})
 """Kinds of actions that neither start nor stop a replica of their own choice: not in the budget."""
 EPSILON = 1e-3
@@ -126,16 +128,19 @@ def _scarce(decisions: Sequence[Decision], watch: Watch) -> bool:
 def _turn(decision: Decision, watch: Watch, *, scarce: bool) -> int:
     """Return when a decision is judged: what undoes first, then by who has had more than an even part.
 
-    What is to save replicas has time: it goes before nobody.
+    What is to save replicas has time: it goes before nobody but a workload that has had nearly all of the
+    budget, and would else let nobody ever save any.
     """
     chosen, system = decision.chosen, watch.history.system
     if chosen.controller == "undo":
         return -1
     if not scarce or system is None or chosen.priority is Priority.SAFETY:
         return 0
+    used = watch.used_by[workload_of(chosen.action)]
+    if used > HOG_SHARE * system.guards.actions:
+        return system.guards.actions + 2
     if chosen.controller in SAVERS and chosen.contract.destructive:
         return system.guards.actions + 1
-    used = watch.used_by[workload_of(chosen.action)]
     return used if used * len(system.services) > system.guards.actions else 0
 
 

@@ -113,7 +113,7 @@ def _extended(samples: Samples, new: Sample, scale: Scale, heard: Heard, now: In
     fine_s = scale.panic_window_s / FINE_PARTS
     kept = list(samples)
     kept[-1] = last
-    if len(kept) > 1 and floor(kept[-2].at / fine_s) == floor(last.at / fine_s):
+    if len(kept) > 1 and _alike(kept[-2], last, new.at, fine_s):
         kept[-2:] = [_joined(kept[-2], last, new.at)]
     kept.append(new)
     _coarsened(kept, scale.window_s / CALM_SLOTS, now - scale.panic_window_s)
@@ -127,9 +127,20 @@ def _coarsened(samples: list[Sample], slot_s: float, before: Instant) -> None:
     for place in range(len(samples) - 3, -1, -1):
         if samples[place + 2].at <= before:
             one, other = samples[place], samples[place + 1]
-            if floor(one.at / slot_s) == floor(other.at / slot_s):
+            if _alike(one, other, samples[place + 2].at, slot_s):
                 samples[place : place + 2] = [_joined(one, other, samples[place + 2].at)]
             return
+
+
+def _alike(one: Sample, other: Sample, end: Instant, slot_s: float) -> bool:
+    """Return whether two samples that follow on each other may become one: they begin in one slot.
+
+    A load that has ceased to be known counts as known no further than to the end of that slot.
+    """
+    slot = floor(one.at / slot_s)
+    if slot != floor(other.at / slot_s):
+        return False
+    return _known(other) or not _known(one) or end <= (slot + 1) * slot_s
 
 
 def _joined(one: Sample, other: Sample, end: Instant) -> Sample:

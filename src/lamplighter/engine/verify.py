@@ -18,7 +18,7 @@ from lamplighter.model.actions import Action, Condition, Dismantle, Outcome, Rep
 from lamplighter.model.decisions import Priority, Proposal
 from lamplighter.model.facts import PROCESSES, Phase
 from lamplighter.model.findings import Evidence, Finding
-from lamplighter.model.history import Closed, History, Pending
+from lamplighter.model.history import Closed, History, Pending, WorkloadHistory
 from lamplighter.model.value import Instant
 
 RETRY_S = 2.0
@@ -120,6 +120,7 @@ def verify(history: History, survey: Survey) -> Verified:
                 undo.append(proposal)
             else:
                 closed.append(ended(pending.pop(action_id), "failed", survey.now, findings[-1].message))
+                history = _alone_again(history, each)
     history = noted(replace(history, pending=pending, stopped=stopped), tuple(closed))
     return Verified(history, tuple(closed), tuple(retries), tuple(undo), tuple(findings))
 
@@ -249,20 +250,44 @@ def _without(history: History, pending: Pending) -> History:
     return replace(history, pending=left)
 
 
-def _taken_back(history: History, pending: Pending) -> History:
+def _alone_again(history: History, pending: Pending) -> History:
+    """Return the history without a successor that was never seen: it takes nobody's place."""
     action, subject = pending.decision.chosen.action, pending.decision.subject
+    memory = history.workloads.get(workload_of(action))
+    if memory is None or pending.arrived or memory.replaced.get(subject) not in starting(action):
+        return history
+    left = {each: value for each, value in memory.replaced.items() if each != subject}
+    memory = replace(memory, replaced=left)
+    return replace(history, workloads={**history.workloads, workload_of(action): memory})
+
+
+def _taken_back(history: History, pending: Pending) -> History:
+    action = pending.decision.chosen.action
     if not isinstance(action, Scale | Replace) or action.workload not in history.workloads:
         return history
+    history = _alone_again(history, replace(pending, arrived=()))
     memory = history.workloads[action.workload]
-    if memory.replaced.get(subject) in starting(action):
-        left = {each: value for each, value in memory.replaced.items() if each != subject}
-        memory = replace(memory, replaced=left)
+    if pending.decision.chosen.controller == "repair":
+        memory = _not_tried(memory, pending)
     settled = isinstance(action, Scale) and memory.wanted.get(action.release) == action.replicas
     if settled and pending.before >= 0:
         memory = replace(memory, wanted={**memory.wanted, action.release: pending.before})
     if pending.capacity_before >= 0 and memory.capacity == pending.decision.chosen.capacity:
         memory = replace(memory, capacity=pending.capacity_before)
     return replace(history, workloads={**history.workloads, action.workload: memory})
+
+
+def _not_tried(memory: WorkloadHistory, pending: Pending) -> WorkloadHistory:
+    """Return the memory without a repair that the target would not begin: it has not failed to help."""
+    at, subject = pending.decision.at, pending.decision.subject
+    started = starting(pending.decision.chosen.action)
+    attempts = {each: tries for each, tries in memory.attempts.items() if each not in started}
+    if at in attempts.get(subject, ()):
+        attempts[subject] = tuple(each for each in attempts[subject] if each != at)
+    restores = memory.restores
+    if "/" in subject and at in restores:
+        restores = tuple(each for each in restores if each != at)
+    return replace(memory, attempts=attempts, restores=restores)
 
 
 def _unknown(pending: Pending) -> Finding:

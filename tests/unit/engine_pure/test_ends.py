@@ -101,6 +101,55 @@ def test_refused_number_and_total_are_as_before() -> None:
     assert ({"r1": 5}, 5) == (kept.wanted, kept.capacity)
 
 
+def repair(action: Replace | Scale) -> Decision:
+    """Return a repair that goes ahead, of one replica or of those that are missing."""
+    return made(action, controller="repair")
+
+
+INSTEAD = Replace(workload="web", release="r1", replica="web-2", start="web-3")
+
+
+@pytest.mark.parametrize(
+    ("action", "noticed"),
+    [
+        (INSTEAD, {"replaced": {"web-2": "web-3"}, "attempts": {"web-2": (5.0, NOW), "web-3": (5.0, NOW)}}),
+        (MORE, {"restores": (5.0, NOW), "attempts": {"web-2": (5.0,)}}),
+    ],
+)
+def test_repair_that_the_target_would_not_begin_was_not_tried(
+    action: Replace | Scale, noticed: dict[str, object]
+) -> None:
+    """Only what was begun, and did not last, uses up the attempts after which a person is asked."""
+    decision = repair(action)
+    history = replace(noting(**noticed), pending=under_way(decision).pending)
+    web = said(history, "refused", code="busy").workloads["web"]
+    assert ({}, {"web-2": (5.0,)}) == (web.replaced, web.attempts)
+    assert tuple(each for each in noticed.get("restores", ()) if each != NOW) == web.restores  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("arrived", "left"), [((), {}), (("web-3",), {"web-2": "web-3"})])
+def test_successor_that_was_never_seen_takes_nobodys_place(
+    arrived: tuple[str, ...], left: dict[str, str]
+) -> None:
+    """Once its order has failed, whom it was to replace counts again; one that came is known by its end."""
+    plain = substitute(facts(web=[up, hung]).replicas[1], 0.5, Why("repair", Priority.REPAIR, ""), TIMING, ())
+    decision = made(INSTEAD, controller="repair", contract=plain.contract)
+    pending = Pending(
+        decision=decision,
+        since=NOW - 99,
+        tried_at=NOW - 99,
+        state="applied",
+        arrived=arrived,
+        outcome="accepted",
+    )
+    history = replace(noting(replaced={"web-2": "web-3"}), pending={"a-1": pending})
+    found = verify(history, Survey(trusted(facts(web=[up, hung]), NOW), NOW, history.pending))
+    assert (["failed"], left) == (
+        [each.result for each in found.closed],
+        found.history.workloads["web"].replaced,
+    )
+
+
 def judged(
     decision: Decision, known: Facts, **changes: object
 ) -> tuple[list[str], list[str], list[Proposal]]:

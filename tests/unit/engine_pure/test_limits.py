@@ -122,6 +122,16 @@ def test_what_saves_goes_before_nobody() -> None:
     assert ["held", "act"] == [each.state for each in guarded([saves, start("web")], here)]
 
 
+def test_what_saves_goes_before_who_had_nearly_all_of_the_budget() -> None:
+    """One whose replicas end again and again would else keep all others from ever getting smaller."""
+    wanted = replace(system(api=4, web=4), guards=replace(WANTED.guards, actions=5))
+    past = tuple(Acted(at=NOW - 1, subject="web-1", kind="replace") for _ in range(4))
+    here = watch(replace(settled(wanted, web=4, api=4), acted=past), facts(web=[up] * 4, api=[up] * 4))
+    saves = decision("a-api", subject="api/r1")
+    saves = replace(saves, chosen=replace(saves.chosen, action=replace(saves.chosen.action, workload="api")))
+    assert ["act", "held"] == [each.state for each in guarded([saves, start("web")], here)]
+
+
 def test_budget_is_spent_within_a_pass_too() -> None:
     """What goes ahead in this pass counts for those after it."""
     here = watch(acted(1))

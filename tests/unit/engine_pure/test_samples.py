@@ -161,6 +161,18 @@ def test_what_ends_within_one_fine_part_is_one_sample(samples: Samples, after: S
 
 
 @pytest.mark.parametrize(
+    "samples",
+    [
+        (held(50.2, 1.0), unheard(50.5)),
+        (held(30.0, 1.0), unheard(34.0), held(45.0, 5.0), held(55.0, 6.0)),
+    ],
+)
+def test_load_that_is_not_known_any_more_is_not_taken_to_go_on(samples: Samples) -> None:
+    """However soon after the last reading its source fell silent: the silence stays one."""
+    assert samples == noted(samples, 5, (58.9, 59.0))[: len(samples)]
+
+
+@pytest.mark.parametrize(
     ("samples", "after"),
     [
         ((held(40.0, 1.0), held(44.0, 3.0), held(54.0, 5.0)), (held(40.0, 17 / 7, 4), held(54.0, 5.0))),

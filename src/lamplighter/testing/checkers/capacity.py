@@ -120,8 +120,9 @@ class SharesSound:
         if witness.service(name) is None or witness.ordered_down(name, event.sent_at):
             return
         able, was_able = _able(event, event.after, name), _able(event, event.before, name)
+        others = any(each.live and could_serve(each, event) for each in of(event.after, name))
         old = shares(event.before, name)
         for release, share in sorted(shares(event.after, name).items()):
             worse = share > old.get(release, 0.0) or was_able[release]
-            if not able[release] and able.total() and worse and not isinstance(action, Replace):
+            if not able[release] and others and worse and not isinstance(action, Replace):
                 yield f"{event.action_id} leaves {share:.0%} of {name} with {release}, of which none is ready"

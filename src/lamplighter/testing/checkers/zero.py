@@ -72,7 +72,8 @@ class WaitersServed:
             return
         held = {each.subject.partition("/")[0] for each in result.findings if each.kind in ANSWERED}
         held |= {workload_of(each.chosen.action) for each in result.decisions if each.state in HELD}
-        held |= {each.subject.rpartition("-")[0] for each in result.findings if each.kind == "needs-a-person"}
+        asked_for = [each.subject for each in result.findings if each.kind == "needs-a-person"]
+        held |= {*asked_for, *(each.rpartition("-")[0] for each in asked_for)}
         if "gateway" in held:
             return  # it is to be told of the spec in force first, before anything else
         for name, service in after.system.services.items() if after.system else ():
