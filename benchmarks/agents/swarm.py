@@ -35,7 +35,8 @@ PARTITIONS = 16
 """Each costs a frame some 15 us, and each two of them on different hosts that write to each other 20 us."""
 SAMPLED = 20
 """Of so many messages one is timed."""
-PACE_S = 0.005
+PACE_S = 0.001
+"""Between two looks at what is due; messages are spread evenly, and each is timed from when it was due."""
 WORK_S = 0.0005
 AT_ONCE = 300
 """Callers that wait for their answers: enough to keep a host busy."""
@@ -159,6 +160,7 @@ async def _pace(
 ) -> dict[str, Any]:
     """Send at a rate, whatever comes back, and time some of the messages from when they were due."""
     drawn = _messages(agents, int(rate * seconds), seed, zipf=zipf)
+    steady()
     print(json.dumps("begin"), flush=True)
     loop = asyncio.get_running_loop()
     taken: list[float] = []

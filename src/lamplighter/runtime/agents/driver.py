@@ -26,8 +26,9 @@ from lamplighter.runtime.agents.watch import Watch
 
 TURNS_AT_ONCE = 50
 """Turns between two looks at the clock."""
-RUN_S = 0.004
-"""Time between two looks at the sockets; else they fill up behind handlers that take long."""
+RUN_S = 0.001
+"""Time between two looks at the sockets and at a sync that has ended; else they wait behind what is queued.
+With 0.004 s half a load's slowest hundredth of acknowledgements took 54 ms, with this 25 to 30 ms."""
 COMMIT_GAP_S = 0.004
 """Frames follow each other no faster, so that turns share a sync, which costs as much as twenty of them."""
 TURN_TIMEOUT_S = 10.0
