@@ -19,7 +19,9 @@ from benchmarks.report import CannotRunError
 ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDERS = ("tests/unit", "tests/simulation")
 LEFT_OUT = (
-    *(f"tests/unit/{each}" for each in ("docs", "gateway", "library", "load", "local", "spec")),
+    *(f"tests/unit/{each}" for each in ("agents", "docs", "gateway", "library", "load", "local")),
+    *(f"tests/unit/{each}" for each in ("soak", "spec", "store")),
+    *(f"tests/simulation/test_{each}.py" for each in ("agents", "agent_bugs", "powerloss")),
     *(f"tests/simulation/test_{each}.py" for each in ("planted", "planted_bugs", "seeds")),
     *(f"tests/simulation/test_{each}.py" for each in ("shrink", "campaign", "world")),
 )
