@@ -55,6 +55,7 @@ from lamplighter.testing.checkers import (
     NamedOnce,
     NotAtOnceAgain,
     OrdersStand,
+    RefusedIsNotOwed,
     RiskKept,
     ShortIsSaid,
     StakesTold,
@@ -373,3 +374,18 @@ def test_release_that_started_too_late_or_has_no_room_was_given_up_for_a_reason(
     world.shift("search", {"r1": 1.0})
     world.advance(90.0)
     assert violations == len(unrest(world, witness, Story()))
+
+
+@pytest.mark.parametrize(("ends", "violations"), [("refused", 1), ("lapsed", 1), ("superseded", 0)])
+def test_number_that_was_refused_is_not_owed(ends: str, violations: int) -> None:
+    """Repair makes good what was settled and came about, or may have; not what the target would not do."""
+    checker, witness = RefusedIsNotOwed(), Witness(World())
+    found: list[str] = []
+    for action_id, controller in (("a-1", "scaling"), ("a-2", "repair")):
+        scale = Scale(workload="web", release="r1", replicas=4, starts=("web-4",))
+        chosen = Proposal(controller, Priority.REPAIR, "web/r1", scale, Contract(gain="", deadline_s=1.0), "")
+        more = Decision(id=action_id, at=0.0, subject="web/r1", chosen=chosen, state="act", basis="")
+        gone = (Closed("a-1", 1.0, ends, "", "web/r1", "scale"),) if controller == "repair" else ()  # type: ignore[arg-type]
+        result = Result(decisions=(more,), closed=gone)
+        found += checker.hear(Inputs(now=1.0, facts=Facts(at=1.0)), result, History(), witness)
+    assert violations == len(found)

@@ -3,11 +3,16 @@
 import pytest
 from msgspec.structs import replace
 
-from lamplighter.model.facts import TRAFFIC
-from lamplighter.model.system import Health, RolloutPolicy, Scale, Service
-from lamplighter.targets.simulated import Ailment
-from lamplighter.testing.builders import service
-from lamplighter.testing.checkers import WaitersServed, ZeroOnlyWhenIdle
+from lamplighter.model.actions import Contract, Scale
+from lamplighter.model.decisions import Decision, Priority, Proposal
+from lamplighter.model.facts import TRAFFIC, Load
+from lamplighter.model.history import History
+from lamplighter.model.passes import Inputs, Result
+from lamplighter.model.system import Health, RolloutPolicy, Service, System
+from lamplighter.model.system import Scale as Policy
+from lamplighter.targets.simulated import Ailment, World
+from lamplighter.testing.builders import facts, service, up
+from lamplighter.testing.checkers import WaitersServed, ZeroAfterIdle, ZeroOnlyWhenIdle
 from lamplighter.testing.scenarios import (
     Happening,
     Scenario,
@@ -19,11 +24,12 @@ from lamplighter.testing.scenarios import (
     silence,
 )
 from lamplighter.testing.simulation import Simulation
+from lamplighter.testing.witness import Witness
 
 
 def sleeper() -> Service:
     """Return a service that goes to zero after twenty idle seconds."""
-    plain = replace(service("search", (0, 4)), scale=Scale(window_s=30.0, idle_s=20.0), drain_s=5.0)
+    plain = replace(service("search", (0, 4)), scale=Policy(window_s=30.0, idle_s=20.0), drain_s=5.0)
     health = Health(path="/healthz", start_timeout_s=20.0)
     return replace(plain, health=health, rollout=RolloutPolicy(steps=(0.5, 1.0), bake_s=5.0))
 
@@ -84,9 +90,26 @@ def test_a_bad_release_at_zero_wakes_the_old_one() -> None:
     slept("bad release at zero").releases(50, "r2", bad).then(eventually(release="r1"))
 
 
+@pytest.mark.parametrize(("asked_at", "at", "violations"), [((1.0, 40.0), 59.0, 1), ((1.0, 40.0), 61.0, 0)])
+def test_idle_for_too_short_a_time_is_told(asked_at: tuple[float, ...], at: float, violations: int) -> None:
+    """Zero comes only after the spec's idle time; what was read twice within it was asked for something."""
+    checker, witness = ZeroAfterIdle(), Witness(World())
+    witness.system = System(name="sim", services={"search": sleeper()})
+    action = Scale(workload="search", release="r1", replicas=0, stops=("search-1",))
+    chosen = Proposal("scaling", Priority.SCALING, "search/r1", action, Contract(gain="", deadline_s=1.0), "")
+    down = Decision(id="a-1", at=at, subject="search/r1", chosen=chosen, state="act", basis="")
+    found: list[str] = []
+    for now in (*asked_at, asked_at[-1] + 1.0, at):
+        load = Load(in_flight=0 if now == at else 3, rate_per_s=0.0)
+        seen = replace(facts(at=now, search=[up]), loads={"search": load})
+        result = Result(decisions=(down,) if now == at else ())
+        found += checker.hear(Inputs(now=now, facts=seen), result, History(), witness)
+    assert violations == len(found)
+
+
 def test_the_checkers_are_among_those_that_look_on() -> None:
     """Every run is watched by them."""
     from lamplighter.testing.checkers import all_checkers  # noqa: PLC0415
 
     kinds = {type(each) for each in all_checkers()}
-    assert {WaitersServed, ZeroOnlyWhenIdle} <= kinds
+    assert {WaitersServed, ZeroAfterIdle, ZeroOnlyWhenIdle} <= kinds

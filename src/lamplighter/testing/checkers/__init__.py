@@ -14,13 +14,14 @@ from lamplighter.testing.checkers.ownership import AppliedOnce, OneOwner, Record
 from lamplighter.testing.checkers.passes import ActionsEnd, Hear, LoadKnown, OneHand, UndoKept
 from lamplighter.testing.checkers.promises import DrainAsPromised, FreezeKept, ShortIsSaid, WaysBackKept
 from lamplighter.testing.checkers.reasons import Patient, ScaledDownRightly
+from lamplighter.testing.checkers.refused import RefusedIsNotOwed
 from lamplighter.testing.checkers.releases import BakeKept, OrderedOnly, OwnRelease
 from lamplighter.testing.checkers.safety import KnownOnly, NothingDropped
 from lamplighter.testing.checkers.saving import FitsLoad, SuccessorFirst, UndoSpares
 from lamplighter.testing.checkers.seen import Checker, Violation
 from lamplighter.testing.checkers.stakes import NotAtOnceAgain, RiskKept, StakesTold
 from lamplighter.testing.checkers.words import DownMeansDown, FencedSilent, VerifiedTrue
-from lamplighter.testing.checkers.zero import WaitersServed, ZeroOnlyWhenIdle
+from lamplighter.testing.checkers.zero import WaitersServed, ZeroAfterIdle, ZeroOnlyWhenIdle
 
 __all__ = [
     "ActionsEnd",
@@ -56,6 +57,7 @@ __all__ = [
     "OwnRelease",
     "Patient",
     "RecordedFirst",
+    "RefusedIsNotOwed",
     "RepairsBounded",
     "RiskKept",
     "ScaledDownRightly",
@@ -70,6 +72,7 @@ __all__ = [
     "Violation",
     "WaitersServed",
     "WaysBackKept",
+    "ZeroAfterIdle",
     "ZeroOnlyWhenIdle",
     "all_checkers",
 ]
@@ -123,4 +126,6 @@ def all_checkers() -> list[Checker]:
         NotAtOnceAgain(),
         RiskKept(),
         StakesTold(),
+        RefusedIsNotOwed(),
+        ZeroAfterIdle(),
     ]

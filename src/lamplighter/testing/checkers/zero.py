@@ -10,8 +10,9 @@ from lamplighter.model.actions import Scale
 from lamplighter.model.facts import HEALTH, PROCESSES, TRAFFIC, Facts
 from lamplighter.model.history import History
 from lamplighter.model.passes import Inputs, Result
+from lamplighter.model.value import Instant
 from lamplighter.targets.simulated.journal import Applied, Event
-from lamplighter.testing.checkers.seen import serving, workload_of
+from lamplighter.testing.checkers.seen import Listens, serving, workload_of
 from lamplighter.testing.witness import Witness
 
 WAKING_S_MAX = 60.0
@@ -44,6 +45,36 @@ class ZeroOnlyWhenIdle:
             yield f"{event.action_id} took {name} to zero while its load was not known"
         elif (requests := asked(event.seen.loads.get(name))) != 0:
             yield f"{event.action_id} took {name} to zero while {requests} ask for it"
+
+
+class ZeroAfterIdle(Listens):
+    """What its load alone takes to zero has been seen to be asked for nothing for as long as the spec says.
+
+    One reading may be of before the last order: what was read busy twice, since that was answered, was busy.
+    """
+
+    def __init__(self) -> None:
+        self._busy: dict[str, tuple[Instant, ...]] = {}
+
+    def hear(self, inputs: Inputs, result: Result, after: History, witness: Witness) -> Iterator[str]:
+        """Hear what is asked of whom, and who goes to zero."""
+        silent = any(inputs.facts.silence(each, inputs.now) for each in (PROCESSES, TRAFFIC))
+        for name, load in inputs.facts.loads.items() if not silent else ():
+            memory, source = after.workloads.get(name), inputs.facts.sources.get(PROCESSES)
+            at = memory.answered_at if memory else None
+            behind = source is None or (at is not None and source.observed_at < at)
+            if not behind and (asked(load) or load.rate_per_s):
+                self._busy[name] = (*self._busy.get(name, ())[-1:], inputs.now)
+        for each in result.decisions:
+            action, service = each.chosen.action, witness.service(workload_of(each.chosen.action))
+            if each.chosen.controller != "scaling" or each.state != "act" or not isinstance(action, Scale):
+                continue
+            if action.replicas or not action.stops or service is None or service.scale is None:
+                continue
+            busy = self._busy.get(service.name, ())
+            if len(busy) > 1 and inputs.now - busy[0] < service.scale.idle_s:
+                ago_s = inputs.now - busy[-1]
+                yield f"{each.id} takes {service.name} to zero {ago_s:.1f} s after something was asked of it"
 
 
 class WaitersServed:
