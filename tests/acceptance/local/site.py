@@ -15,7 +15,7 @@ from lamplighter.adapters.clock import SystemClock
 from lamplighter.model.actions import Action, Configure, Dismantle, Outcome, Replace, Scale, Shift
 from lamplighter.model.facts import Facts, Phase, Replica
 from lamplighter.model.release import Release
-from lamplighter.model.system import GatewayPolicy, Health, Run, Service, System
+from lamplighter.model.system import Breaker, GatewayPolicy, Health, Resilience, Run, Service, System
 from lamplighter.ports import Scope
 from lamplighter.targets.local.releases.store import ReleaseStore
 from lamplighter.targets.local.supervisor import processes, room
@@ -63,7 +63,11 @@ class Site:
     def system(self, port: int | None = None) -> System:
         """Return a system of one service that runs the small app."""
         service = Service(
-            name="web", run=Run(kind="command", value="app"), route="/", health=Health(path="/")
+            resilience=Resilience(breaker=Breaker()),
+            name="web",
+            run=Run(kind="command", value="app"),
+            route="/",
+            health=Health(path="/"),
         )
         return System(name="trial", gateway=GatewayPolicy(port=port or self.port), services={"web": service})
 

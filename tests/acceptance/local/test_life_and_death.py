@@ -15,6 +15,8 @@ from tests.acceptance.local.site import SECRET, Site, find, on_a_site
 from lamplighter.model.actions import Dismantle, Outcome, Scale
 from lamplighter.model.errors import EnvironmentFault
 from lamplighter.model.facts import Phase
+from lamplighter.runtime.resilience import BreakerSettings, Settings
+from lamplighter.runtime.resilience.settings import from_environment
 from lamplighter.targets.local.client import Client
 
 
@@ -171,6 +173,14 @@ async def test_callers_find_a_service_by_its_url(site: Site) -> None:
     url = (await asyncio.to_thread(get, site, "/?name=LAMP_URL_WEB"))["value"]
     with await asyncio.to_thread(urllib.request.urlopen, f"{url}/", timeout=5) as answer:
         assert 200 == answer.status
+
+
+@on_a_site
+async def test_callers_learn_how_to_protect_their_calls(site: Site) -> None:
+    """LAMP_RESILIENCE has what the spec says of each service, so that a policy of its name obeys it."""
+    await site.serving()
+    told = (await asyncio.to_thread(get, site, "/?name=LAMP_RESILIENCE"))["value"]
+    assert {"web": Settings(breaker=BreakerSettings())} == from_environment({"LAMP_RESILIENCE": told})
 
 
 @on_a_site

@@ -2,6 +2,7 @@
 
 from lamplighter.model.system import (
     AgentPool,
+    Breaker,
     GatewayPolicy,
     Health,
     Job,
@@ -15,6 +16,8 @@ from lamplighter.model.system import (
     System,
     Tenant,
 )
+from lamplighter.runtime.resilience import BreakerSettings, Settings
+from lamplighter.runtime.resilience.settings import from_environment
 from lamplighter.targets.local.gateway.table import Check, Route
 from lamplighter.targets.local.missing import missing
 from lamplighter.targets.local.wishes import table
@@ -37,6 +40,17 @@ def test_a_service_becomes_a_backend() -> None:
     (backend,) = made.backends
     assert (Check(path="/ok"), 2.0, 1) == (backend.check, backend.timeout_s, backend.retries)
     assert ("127.0.0.1", 9000, (Route("/web", "web"),)) == (made.host, made.port, made.routes)
+
+
+def test_callers_are_told_how_to_protect_their_calls() -> None:
+    """What the spec says of calls is in the environment of callers; nothing where it is silent."""
+    guarded = service(resilience=Resilience(timeout_s=2.0, breaker=Breaker(errors=0.3), hedge=True))
+    made = table(system(services={"web": guarded, "plain": service(name="plain")})).backends
+    told = from_environment({"LAMP_RESILIENCE": f'{{"web": {made[0].policy}}}'})["web"]
+    assert ("", Settings(timeout_s=2.0, hedge=True, breaker=BreakerSettings(errors=0.3))) == (
+        made[1].policy,
+        told,
+    )
 
 
 def test_a_service_without_a_route_has_none() -> None:

@@ -23,7 +23,7 @@ def test_pause_is_jittered_fully_and_bounded(failures: int, drawn: float) -> Non
 
 @given(st.integers(10, 500), st.integers(1, 5), st.integers(0, 9))
 def test_no_second_of_an_outage_has_more_than_a_fifth_on_top(rate: int, wanted: int, since: int) -> None:
-    """Whatever the rate and however many tries are wanted, a second has at most a fifth of its calls on top."""
+    """Whatever the rate and however many tries are wanted, a second has at most a fifth on top."""
     budget, extra = Budget(0.1), [0.0] * 0
     for each in range(12 * rate):
         now = each / rate

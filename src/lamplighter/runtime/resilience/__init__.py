@@ -20,6 +20,7 @@ from lamplighter.runtime.resilience.errors import (
 from lamplighter.runtime.resilience.fallback import cached, refusal
 from lamplighter.runtime.resilience.policy import Policy, policy, snapshot
 from lamplighter.runtime.resilience.settings import BreakerSettings, Settings
+from lamplighter.runtime.resilience.shedding import Shedding
 from lamplighter.runtime.resilience.slots import Priority
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Priority",
     "RefusedError",
     "Settings",
+    "Shedding",
     "TooManyCallsError",
     "cached",
     "carry",

@@ -190,11 +190,21 @@ class Dependency:
         return DeadlineExceededError(f"{self.name} did not answer in time", dependency=self.name)
 
 
-class Registry:
-    """The dependencies of a process, by name: whoever names the same one shares its state."""
+_NONE: Mapping[str, Settings] = MappingProxyType({})
+_NO_URLS: Mapping[str, str] = MappingProxyType({})
 
-    def __init__(self, given: Mapping[str, Settings] = MappingProxyType({})) -> None:
+
+class Registry:
+    """The dependencies of a process, by name: whoever names the same one shares its state.
+
+    Args:
+        given: the settings that the environment has, by dependency.
+        urls: where workloads are called, to their names.
+    """
+
+    def __init__(self, given: Mapping[str, Settings] = _NONE, urls: Mapping[str, str] = _NO_URLS) -> None:
         self._given = given
+        self._urls = urls
         self._known: dict[str, Dependency] = {}
         self._lock = Lock()
 
@@ -220,6 +230,10 @@ class Registry:
             )
         return found
 
+    def workload_of(self, url: str) -> str:
+        """Return the workload that a URL belongs to, by the `LAMP_URL_*` of the environment; or nothing."""
+        return next((name for base, name in self._urls.items() if f"{url}/".startswith(f"{base}/")), "")
+
     def snapshot(self) -> dict[str, dict[str, int]]:
         """Return what was counted, by dependency."""
         with self._lock:
@@ -242,6 +256,6 @@ def registry() -> Registry:
     """Return the process's own registry, with what its environment says; offered to OpenTelemetry once."""
     with _MAKING:
         if not _OF_PROCESS:
-            _OF_PROCESS.append(Registry(settings.from_environment()))
+            _OF_PROCESS.append(Registry(settings.from_environment(), settings.urls()))
             counters.observe(_OF_PROCESS[0].snapshot)
     return _OF_PROCESS[0]

@@ -86,6 +86,17 @@ def from_environment(environment: Mapping[str, str] | None = None) -> dict[str, 
         ) from error
 
 
+def urls(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return where other workloads are called (`LAMP_URL_*`), to their names; the longest first."""
+    found = os.environ if environment is None else environment
+    known = {
+        value.rstrip("/"): value.rstrip("/").rpartition("/")[2]
+        for name, value in found.items()
+        if name.startswith("LAMP_URL_") and value
+    }
+    return dict(sorted(known.items(), key=lambda each: -len(each[0])))
+
+
 def _expect(holds: bool, name: str, value: object, wanted: str) -> None:  # noqa: FBT001 - reads as a sentence
     if not holds:
         raise PolicyError(f"{name} is {value!r}; expected {wanted}")

@@ -38,14 +38,14 @@ class Slots:
     youngest of the lowest priority below its own, or is refused.
     """
 
-    __slots__ = ("_queues", "_waiting", "_waiting_max", "in_flight", "limit")
+    __slots__ = ("_queues", "_waiting", "in_flight", "limit", "waiting_max")
 
     def __init__(self, limit: int, waiting_max: int = 0) -> None:
         if limit < 1 or waiting_max < 0:
             raise PolicyError(f"a limit of {limit} and {waiting_max} waiting: expected at least 1 and 0")
         self.limit = limit
         self.in_flight = 0
-        self._waiting_max = waiting_max
+        self.waiting_max = waiting_max
         self._waiting = 0
         self._queues: tuple[deque[Waiter], ...] = tuple(deque() for _ in Priority)
 
@@ -63,7 +63,7 @@ class Slots:
 
     def wait(self, priority: Priority, wake: Callable[[], object]) -> Waiter | None:
         """Begin to wait; None when there is no place."""
-        if self._waiting >= self._waiting_max and not self._push_out(priority):
+        if self._waiting >= self.waiting_max and not self._push_out(priority):
             return None
         waiter = Waiter(priority, wake)
         self._queues[priority].append(waiter)

@@ -39,12 +39,14 @@ def _of_service(service: Service, place: str) -> Iterator[Finding]:
     if service.resilience.breaker is not None:
         yield _finding(
             f"{place}.resilience.breaker",
-            "the gateway ejects failing replicas by rules of its own; this breaker is not set yet",
+            "the gateway ejects failing replicas by rules of its own; this breaker is of callers' policies",
         )
     if service.resilience.fallback:
-        yield _finding(f"{place}.resilience.fallback", "fallbacks are not served on the local target yet")
+        yield _finding(
+            f"{place}.resilience.fallback", "the gateway serves no fallbacks; callers' policies do"
+        )
     if service.resilience.hedge:
-        yield _finding(f"{place}.resilience.hedge", "requests are not hedged on the local target yet")
+        yield _finding(f"{place}.resilience.hedge", "the gateway hedges no requests; callers' policies do")
     if service.checks:
         yield _finding(f"{place}.checks", "checks are not asked of new releases yet; health is")
     if service.objective is not None:

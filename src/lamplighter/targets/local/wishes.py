@@ -1,6 +1,9 @@
 """From a System to what the gateway is shown, and from actions to what the supervisor is told. Pure."""
 
-from lamplighter.model.system import Service, System
+import msgspec
+
+from lamplighter.model.system import Resilience, Service, System
+from lamplighter.runtime.resilience.settings import BreakerSettings, Settings
 from lamplighter.targets.local.gateway.table import Backend, Check, Route, Table
 
 
@@ -31,8 +34,25 @@ def _backend(service: Service) -> Backend:
         protocol=service.protocol,
         timeout_s=resilience.timeout_s or None,
         retries=resilience.retries,
+        policy=_policy(resilience),
         wait_s=service.health.start_timeout_s if service.replicas.min == 0 else None,
     )
+
+
+def _policy(resilience: Resilience) -> str:
+    """Return what callers read of it; nothing where the spec says nothing, so that their code decides."""
+    if resilience == Resilience():
+        return ""
+    given = resilience.breaker
+    breaker = BreakerSettings(errors=given.errors, window_s=given.window_s) if given else None
+    settings = Settings(
+        timeout_s=resilience.timeout_s,
+        retries=resilience.retries,
+        breaker=breaker,
+        fallback=resilience.fallback,
+        hedge=resilience.hedge,
+    )
+    return msgspec.json.encode(settings).decode()
 
 
 def _address(host: str) -> str:

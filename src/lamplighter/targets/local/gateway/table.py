@@ -92,6 +92,7 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
             stands in trailers.
         wait_s: while no replica can serve, requests wait at most so long; None: they are refused.
         held: they are made to wait now.
+        policy: how callers are to protect their calls, as JSON for their environment.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
     protocol: Protocol = "http1"
     wait_s: float | None = None
     held: bool = False
+    policy: str = ""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

@@ -398,12 +398,14 @@ class Supervisor:
         }
 
     def _urls(self) -> dict[str, str]:
-        """Where each service is called: on the gateway's internal port, which stays the same."""
+        """Where each service is called, on the gateway's internal port, which stays the same; and how."""
         table = self._state.table
         if table is None:
             return {}
         base = f"http://127.0.0.1:{table.internal_port}"
-        return {f"LAMP_URL_{_variable(each.name)}": f"{base}/{each.name}" for each in table.backends}
+        urls = {f"LAMP_URL_{_variable(each.name)}": f"{base}/{each.name}" for each in table.backends}
+        policies = ",".join(f'"{each.name}":{each.policy}' for each in table.backends if each.policy)
+        return {**urls, "LAMP_RESILIENCE": f"{{{policies}}}"} if policies else urls
 
 
 def site_mark(folder: Path) -> str:
