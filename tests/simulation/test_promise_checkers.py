@@ -161,6 +161,21 @@ def test_order_to_go_down_outlives_who_took_it(stopping: float | None, violation
     assert violations == len(told(OrdersStand().hear, (inputs, result, after), later, wanted=wanted))
 
 
+@pytest.mark.parametrize(("slow_until", "told_of"), [(0.5, False), (-100.0, True)])
+def test_order_that_may_have_been_written_too_late_may_be_unknown(
+    slow_until: float, *, told_of: bool
+) -> None:
+    """While writes take their time a successor may begin before the record is there, and be heard of late."""
+    checker, witness, down = OrdersStand(), Witness(World()), Down(id="down")
+    witness.system, witness.down_at = system(search=1), 1.0
+    witness.world.befalling.near["disk-slow"] = (slow_until - 1.0, slow_until)
+    after = History(system=witness.system)
+    found = [*checker.hear(Inputs(now=1.0, facts=facts(), intents=(down,)), Result(), after, witness)]
+    witness.world.advance(200.0)
+    found += checker.hear(Inputs(now=200.0, facts=facts()), Result(), after, witness)
+    assert told_of == bool(found)
+
+
 @pytest.mark.parametrize(("ends", "violations"), [("superseded", 0), ("", 1)])
 def test_name_is_given_to_one(ends: str, violations: int) -> None:
     """A second action starts what a first was to start only where it takes over from it."""

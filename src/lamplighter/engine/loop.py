@@ -105,6 +105,7 @@ class Loop:
         before, (after, result) = self._history, decide(self._terms.step, self._history, inputs)
         self._require_lease()  # one that was stopped meanwhile and woke must not write among a successor's
         number, held = await self._record(inputs, result, before, after)
+        self._require_lease()  # a successor that has begun meanwhile may know nothing of this pass
         if number == UNWRITTEN and self._records.missing:
             inputs, (after, result) = self._decided_again(before, inputs, (after, result))
         self._remember(inputs, result, after)

@@ -154,6 +154,7 @@ def _pruned(memory: WorkloadHistory, survey: Survey, name: str) -> WorkloadHisto
     if survey.silence(PROCESSES):
         return memory
     keep = _Keep(survey, name, memory.unlisted_since)
+    keep.of(memory.unlisted_since)
     return noted(
         memory,
         first_ready=keep.of(memory.first_ready),
@@ -175,7 +176,8 @@ def _pruned(memory: WorkloadHistory, survey: Survey, name: str) -> WorkloadHisto
 class _Keep:
     """Drops what is noted of replicas that have not been listed for `MISSING_GRACE_S`, or are being stopped.
 
-    `unlisted`: of whom something is kept although they are not listed, since when they are not.
+    `unlisted`: of whom something is kept although they are not listed, since when they are not; if it is no
+    more than that they were listed: one that has yet to serve takes its room as well.
     """
 
     def __init__(self, survey: Survey, name: str, unlisted_since: Mapping[str, Instant]) -> None:

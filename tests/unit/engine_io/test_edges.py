@@ -265,11 +265,25 @@ def test_trouble_shows_in_what_was_seen_last(make: Make) -> None:
 
 def test_lease_that_is_lost_right_before_an_action_leaves_it_undone(make: Make) -> None:
     """It was held when the pass began and when it was recorded; a newer maintainer goes on."""
-    target, answers = ListTarget(), iter([True, True, False])
+    target, answers = ListTarget(), iter([True, True, True, False])
     with pytest.raises(OwnedError) as caught:
         asyncio.run(make(target, held=lambda: next(answers)).once())
     assert ("lease-lost", []) == (caught.value.code, target.applied)
     assert caught.value.mend
+
+
+def test_lease_that_is_lost_while_a_pass_is_written_leaves_its_orders_without_an_answer(make: Make) -> None:
+    """A successor that had begun before the record was there knows nothing of them: they are asked again."""
+    target, answers = ListTarget(), iter([True, True, False])
+
+    async def scenario() -> bool:
+        loop = make(target, held=lambda: next(answers))
+        answer = loop.submit(Down(id="i-1"))
+        with pytest.raises(OwnedError):
+            await loop.once()
+        return answer.done()
+
+    assert (False, []) == (asyncio.run(scenario()), target.applied)
 
 
 def test_who_does_not_wait_for_an_answer_any_more_disturbs_nobody(make: Make) -> None:

@@ -151,6 +151,16 @@ def test_who_is_not_listed_is_forgotten_after_a_while(unlisted_s: float, left: d
     assert (left, since if left else {}) == (memory.ended, memory.unlisted_since)
 
 
+def test_who_has_yet_to_serve_and_is_not_listed_takes_its_room_for_a_while() -> None:
+    """Of one that started a moment ago nothing else is noted, and lists may be short twice running."""
+    history, counted = noting(), []
+    for web in ([up, up, starting], [up, up], [up, up], [up, up]):
+        memory = after(facts(web=web), history)
+        history = replace(history, workloads={"web": memory})
+        counted.append(memory.unlisted)
+    assert [(), ("web-3",), ("web-3",), ("web-3",)] == counted
+
+
 def test_who_took_whose_place_is_known_while_both_are() -> None:
     """Where one of the two is long gone, the pair is forgotten; while none can be told, nothing is."""
     pairs = {"web-1": "web-2", "web-2": "web-9", "web-8": "web-1"}

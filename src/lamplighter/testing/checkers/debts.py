@@ -44,10 +44,10 @@ class OrdersStand(Listens):
         self._unsure = False
 
     def hear(self, inputs: Inputs, _result: Result, after: History, witness: Witness) -> Iterator[str]:
-        """Hear what is in force. Where an order's pass could not be recorded it may be none."""
+        """Hear what is in force. Where an order's pass could not be recorded, or too late, it may be none."""
         ordered = any(isinstance(each, Up | Down) for each in inputs.intents)
         if ordered:
-            self._unsure = not witness.recording
+            self._unsure = not witness.recording or _slow(witness)
         if self._unsure or witness.system is None or _slow(witness):
             return
         if after.system is not self._known and after.system != witness.system:
