@@ -180,9 +180,9 @@ def successors(
 
     One that has only just dropped out of the list is not gone: it takes the place that it was given.
     """
-    pairs: dict[str, Replica | None] = {}
     if not memory.replaced:
-        return pairs
+        return {}
+    pairs: dict[str, Replica | None] = {}
     coming = survey.coming(workload, release)
     for each in sorted(memory.replaced):
         replica = survey.replicas.get(each)

@@ -232,7 +232,7 @@ def _deaths(memory: WorkloadHistory, survey: Survey, name: str, bake_s: float) -
                 attempts[each.id] = (*attempts.get(each.id, ()), at)[-ATTEMPTS_MAX:]
     if len(ended) == len(memory.ended):
         return memory
-    if rollout is not None and lives_s:
+    if rollout is not None:
         rollout = replace(rollout, crashes=rollout.crashes + _crashes(rollout, lives_s, bake_s))
     return replace(memory, ended=ended, attempts=attempts, rollout=rollout or memory.rollout)
 

@@ -307,8 +307,6 @@ def _overtakes(proposal: Proposal, chosen: Proposal) -> bool:
         return proposal.controller in OWNERS and (
             new.replicas != old.replicas or proposal.controller == "teardown"
         )
-    if isinstance(new, Shift) and isinstance(old, Shift):
-        return new.shares != old.shares
     return type(new) is type(old) and new != old and not isinstance(new, Forget)
 
 

@@ -13,10 +13,10 @@ from lamplighter.controllers.rollout import progress, rollout
 from lamplighter.controllers.survey import Survey, trusted
 from lamplighter.model.actions import Action, Contract, Replace, Scale, Shares, Shift
 from lamplighter.model.decisions import Decision, Priority, Verdict
-from lamplighter.model.facts import Facts, Load
+from lamplighter.model.facts import Exit, Facts, Load, Phase
 from lamplighter.model.history import History, Pending, RolloutState, WorkloadHistory
 from lamplighter.model.system import Guards, Resources, RolloutPolicy
-from lamplighter.testing.builders import NOW, facts, hung, of, service, settled, system, up
+from lamplighter.testing.builders import NOW, Shape, facts, hung, of, service, settled, system, up
 
 WHY = Why("toy", Priority.SCALING, "a test")
 LITTLE = service("web", (2, 4), scale=None, rollout=RolloutPolicy(steps=(0.004, 1.0), bake_s=10.0))
@@ -195,3 +195,24 @@ def test_layout_that_is_followed_knows_how_many_there_are() -> None:
         followed["web-2"],
         followed["web-1"].pid,
     )
+
+
+@pytest.mark.parametrize(
+    ("silent", "goes"), [("processes", []), ("health", ["records"]), ("traffic", ["records"])]
+)
+def test_records_go_only_while_processes_are_known(silent: str, goes: list[str]) -> None:
+    """An exit that was told before a silence stays one, but who else lives is not known."""
+    wanted = system(web=LARGE)
+    ended = Shape(phase=Phase.EXITED, ready=False, exit=Exit(at=1.0), draining_since=1.0)
+    known = facts(web=[up, up, ended], wanted=wanted, silent={silent: -100.0})
+    history = noting(settled(wanted), ended={"web-3": -10.0})
+    assert goes == [each.subject for each in housekeeping(wanted, seen(known, r1=1.0), history).proposals]
+
+
+def test_candidate_from_zero_leaves_no_other_release_up() -> None:
+    """Nobody waits, stable is at zero: the candidate alone, and whatever else lives goes."""
+    web = replace(LARGE, replicas=replace(LARGE.replicas, min=0))
+    state = replace(BAKING, step_since=None)
+    memory = WorkloadHistory(stable="r1", capacity=1, wanted={"r1": 0, "r2": 1, "r9": 1}, rollout=state)
+    known = replace(facts(web=[of("r2"), of("r9")]), loads={"web": Load(in_flight=0)})
+    assert Numbers({"r1": 0, "r2": 1, "r9": 0}, {"r2": 1.0}) == numbers(memory, web, seen(known, r1=1.0), 1)

@@ -6,17 +6,17 @@ from msgspec.structs import replace
 from lamplighter.controllers import contracts
 from lamplighter.controllers.contracts import Timing, Why
 from lamplighter.controllers.survey import Survey, trusted
-from lamplighter.engine.guard import Watch, guard, guarded
-from lamplighter.engine.orders import begun, take
-from lamplighter.engine.settle import settle
+from lamplighter.engine.guard import Watch, _scarce, _turn, guard, guarded
+from lamplighter.engine.orders import _let_be, begun, take
+from lamplighter.engine.settle import _excluded, _marks, settle
 from lamplighter.engine.verify import _total_before, verify
 from lamplighter.model.actions import Contract, Replace, Scale
 from lamplighter.model.decisions import Decision, Priority, Proposal
 from lamplighter.model.facts import Facts
-from lamplighter.model.history import Closed, History, Pending, RolloutState, WorkloadHistory
+from lamplighter.model.history import Acted, Closed, History, Pending, RolloutState, WorkloadHistory
 from lamplighter.model.intents import Approve, Rollback, Up
 from lamplighter.model.system import Freeze, Guards
-from lamplighter.testing.builders import NOW, facts, of, settled, system, up
+from lamplighter.testing.builders import NOW, crashed, draining, facts, of, settled, system, up
 
 WHY = Why("toy", Priority.SCALING, "a test")
 TIMING = Timing(start_s=20.0, drain_s=5.0)
@@ -224,3 +224,129 @@ def test_what_a_freeze_holds(
     known = replace(KNOWN, wall="2026-11-28T12:00:00+00:00")
     found = guard(decided(more), Watch(history, seen(known), recordable=True))
     assert ((reason,) if reason else ()) == found.reasons
+
+
+@pytest.mark.parametrize(
+    ("controller", "priority", "scarce", "turn"),
+    [
+        ("undo", Priority.SAFETY, True, -1),
+        ("undo", Priority.SAFETY, False, -1),
+        ("repair", Priority.REPAIR, False, 0),
+        ("repair", Priority.REPAIR, True, 3),
+        ("rollout", Priority.SAFETY, True, 0),
+        ("scaling", Priority.SCALING, True, 5),
+        ("housekeeping", Priority.SAVING, True, 5),
+    ],
+)
+def test_whose_turn_it_is_while_the_budget_is_scarce(
+    controller: str,
+    priority: Priority,
+    scarce: bool,  # noqa: FBT001
+    turn: int,
+) -> None:
+    """What undoes first; safety waits for nobody; who had more than an even part waits; savers are last."""
+    acted = tuple(Acted(at=NOW - 1, kind="scale", subject="web/r1") for _ in range(3))
+    guards = Guards(actions=4, window_s=600.0)
+    history = replace(REST, system=replace(WANTED, guards=guards), acted=acted)
+    chosen = replace(drain("web", "r1", "web-1"), controller=controller, priority=priority)
+    watch = Watch(history, seen(), recordable=True)
+    assert turn == _turn(decided(chosen), watch, scarce=scarce)
+
+
+def test_decision_rests_on_who_lives_who_drains_and_who_has_ended() -> None:
+    """Each changes the digest of its facts; so an approval lapses with it."""
+    more = contracts.grow("web", "r1", (2, 2, 3), WHY, TIMING)
+    there = [
+        facts(web=[up, up], db=[up]),
+        facts(web=[up, up, draining], db=[up]),
+        facts(web=[up, up, crashed], db=[up]),
+        facts(web=[up, up, of("r2", draining)], db=[up]),
+        facts(web=[up, up, of("r2")], db=[up]),
+        replace(facts(web=[up, up], db=[up]), shares={"web": {"r1": 0.5, "r2": 0.5}}),
+    ]
+    roomy = replace(REST, system=system(web=(2, 9), db=2))
+    bases = [settle([more], roomy, seen(each))[0].decision.basis for each in there]
+    assert len(there) == len({*bases})
+    (same,) = settle([more], roomy, seen(facts(web=[up, up], db=[up, up])))
+    assert bases[0] == same.decision.basis
+
+
+@pytest.mark.parametrize(
+    ("decisions", "used", "scarce"),
+    [(1, 4, False), (2, 2, False), (2, 3, True), (3, 1, False), (3, 2, True), (4, 0, False), (5, 0, True)],
+)
+def test_budget_is_scarce_for_several_that_it_does_not_suffice_for(
+    decisions: int,
+    used: int,
+    scarce: bool,  # noqa: FBT001
+) -> None:
+    """To the last action; one alone has nobody to let go first."""
+    acted = tuple(Acted(at=NOW - 1, kind="scale", subject="web/r1") for _ in range(used))
+    history = replace(REST, system=replace(WANTED, guards=Guards(actions=4)), acted=acted)
+    wants = [decided(drain("web", "r1", "web-1"), f"a-{each}") for each in range(decisions)]
+    uncounted = decided(share("web", "r2"), "a-9")
+    assert scarce == _scarce([*wants, uncounted], Watch(history, seen(), recordable=True))
+
+
+@pytest.mark.parametrize(
+    ("destructive", "ordered_by", "others", "state", "left"),
+    [
+        (True, "", True, "decided", True),
+        (True, "ann", False, "decided", True),
+        (True, "", False, "decided", False),
+        (False, "ann", True, "decided", False),
+        (True, "ann", True, "applied", False),
+    ],
+)
+def test_order_before_is_left_to_the_facts(
+    destructive: bool,  # noqa: FBT001
+    ordered_by: str,
+    others: bool,  # noqa: FBT001
+    state: str,
+    left: bool,  # noqa: FBT001
+) -> None:
+    """What stops something and got no answer, where a person asked for it or other guards let it pass."""
+    chosen = replace(drain("web", "r1", "web-1"), ordered_by=ordered_by)
+    chosen = replace(chosen, contract=replace(chosen.contract, destructive=destructive))
+    pending = Pending(decision=decided(chosen), state=state, since=1.0)  # type: ignore[arg-type]
+    expected = replace(pending, state="applied", since=NOW) if left else pending
+    assert expected == _let_be(pending, NOW, others=others)
+
+
+MAKES_WAY = replace(drain("web", "r1", "web-1"), controller="repair")
+
+
+@pytest.mark.parametrize(
+    ("proposal", "marks", "excluded"),
+    [
+        (share("web", "r2"), ["shared web"], ["made way web"]),
+        (MAKES_WAY, ["made way web"], ["shared web"]),
+        (
+            replace(drain("web", "r1", "web-1"), controller="scaling"),
+            ["lowered web/r1"],
+            ["made good web/r1", "shared web"],
+        ),
+        (
+            replace(drain("web", "r1", "web-1"), controller="rollout"),
+            ["lowered web/r1"],
+            ["made good web/r1"],
+        ),
+        (replace(drain("web", "r1", "web-1"), controller="housekeeping"), [], ["shared web"]),
+        (
+            contracts.grow("web", "r1", (2, 1, 2), replace(WHY, controller="repair"), TIMING),
+            ["made good web/r1"],
+            ["lowered web/r1"],
+        ),
+        (contracts.grow("web", "r1", (2, 2, 3), replace(WHY, controller="rollout"), TIMING), [], []),
+        (
+            replace(MAKES_WAY, action=replace(MAKES_WAY.action, starts=("",))),
+            ["made way web", "made good web/r1"],
+            ["lowered web/r1", "shared web"],
+        ),
+    ],
+)
+def test_what_must_not_be_settled_in_the_same_pass(
+    proposal: Proposal, marks: list[str], excluded: list[str]
+) -> None:
+    """A number is not lowered and made good at once, nor drained by who serves while that is shared anew."""
+    assert (marks, excluded) == ([*_marks(proposal, REST)], [*_excluded(proposal, REST)])
