@@ -16,7 +16,7 @@ from lamplighter.engine.conditions import all_hold, holds
 from lamplighter.engine.settle import starting, workload_of
 from lamplighter.model.actions import Action, Condition, Dismantle, Outcome, Replace, Scale, Serving, Shift
 from lamplighter.model.decisions import Priority, Proposal
-from lamplighter.model.facts import PROCESSES, Phase
+from lamplighter.model.facts import PROCESSES, Phase, Replica
 from lamplighter.model.findings import Evidence, Finding
 from lamplighter.model.history import Closed, History, Pending, WorkloadHistory
 from lamplighter.model.value import Instant
@@ -165,7 +165,8 @@ def _hopeless(condition: Condition, pending: Pending, survey: Survey) -> bool:
 def undoing(pending: Pending, survey: Survey) -> Proposal | None:
     """Return what undoes a failed action, or None where nothing can or need be undone.
 
-    A Scale up is undone only for those of its replicas that do not serve: what serves, stays.
+    A Scale up is undone only for those of its replicas that do not serve: what serves, stays. And one from
+    zero, where requests wait, leaves what a repair has started since, which has yet to show.
     """
     chosen = pending.decision.chosen
     undo: Action | None = chosen.contract.undo
@@ -173,8 +174,10 @@ def undoing(pending: Pending, survey: Survey) -> Proposal | None:
     blast = 0.0
     if isinstance(undo, Scale) and isinstance(chosen.action, Scale):
         serving = survey.ready(undo.workload, undo.release)
-        undo = replace(undo, replicas=max(undo.replicas, serving), stops=())
-        idle = [each for each in survey.staying(undo.workload, undo.release) if each.ready is False]
+        staying = survey.staying(undo.workload, undo.release)
+        fresh = {each.id for each in staying if not undo.replicas and _started_since(each, pending)}
+        undo = replace(undo, replicas=max(undo.replicas, serving + len(fresh)), stops=())
+        idle = [each for each in staying if each.ready is False and each.id not in fresh]
         excess = survey.count(undo.workload, undo.release) - undo.replicas
         undo = replace(undo, stops=contracts.victims(idle, max(0, excess)))
         capacity = _total_before(pending, undo)
@@ -198,6 +201,12 @@ def undoing(pending: Pending, survey: Survey) -> Proposal | None:
         destructive=isinstance(undo, Scale),
     )
     return contracts.propose(why, chosen.subject, undo, contract)
+
+
+def _started_since(replica: Replica, pending: Pending) -> bool:
+    """Return whether another action has started a replica after this one was applied; it has yet to serve."""
+    own = replica.id in starting(pending.decision.chosen.action)
+    return not own and replica.ready is not True and replica.started_at > pending.since
 
 
 def _total_before(pending: Pending, undo: Scale) -> int | None:

@@ -198,6 +198,19 @@ def test_undone_is_what_does_not_serve(web: tuple[Shape, ...], to: int, stops: t
     assert undo.contract.destructive
 
 
+@pytest.mark.parametrize(("before", "to", "stops"), [(0, 1, ("web-1",)), (1, 1, ("web-2",))])
+def test_undone_start_from_zero_leaves_what_repair_has_started(
+    before: int, to: int, stops: tuple[str, ...]
+) -> None:
+    """Requests wait for it; above zero others serve them, and a number that does not help goes."""
+    two = replace(MORE, replicas=before + 1, starts=("web-1",))
+    chosen = grow("web", "r1", (before, before, before + 1), Why("scaling", Priority.SCALING, ""), TIMING)
+    decision = replace(made(two), chosen=replace(chosen, action=two))
+    known = facts(web=[replace(hung, started_at=NOW - 50), starting])
+    ((undo,),) = [judged(decision, known, since=NOW - 51, before=before, arrived=("web-1",))[2]]
+    assert (to, stops) == (undo.action.replicas, undo.action.stops)  # type: ignore[union-attr]
+
+
 # --- one pass
 
 
