@@ -3,7 +3,7 @@
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamplighter.runtime.resilience import Priority
@@ -14,6 +14,7 @@ from lamplighter.runtime.resilience.retry import Budget, pause
 from lamplighter.runtime.resilience.slots import Slots
 
 
+@settings(deadline=None)
 @given(st.integers(1, 80), st.floats(0, 1))
 def test_pause_is_jittered_fully_and_bounded(failures: int, drawn: float) -> None:
     """A pause lies between nothing and a bound that doubles up to its most."""
@@ -21,7 +22,8 @@ def test_pause_is_jittered_fully_and_bounded(failures: int, drawn: float) -> Non
     assert drawn * bound == pytest.approx(pause(failures, 0.05, 2.0, lambda: drawn))
 
 
-@given(st.integers(10, 500), st.integers(1, 5), st.integers(0, 9))
+@settings(deadline=None, max_examples=25)
+@given(st.integers(10, 300), st.integers(1, 5), st.integers(0, 9))
 def test_no_second_of_an_outage_has_more_than_a_fifth_on_top(rate: int, wanted: int, since: int) -> None:
     """Whatever the rate and however many tries are wanted, a second has at most a fifth on top."""
     budget, extra = Budget(0.1), [0.0] * 0
@@ -93,11 +95,13 @@ def test_all_probes_must_succeed() -> None:
     assert ["half-open", "half-open", "closed"] == states
 
 
-def test_a_failed_probe_opens_for_twice_as_long() -> None:
-    """After a failed probe it refuses for two seconds instead of one."""
+def test_a_failed_probe_opens_it_again() -> None:
+    """After a failed probe it refuses for another second, whatever the other probes bring."""
     breaker = opened()
-    breaker.failed(breaker.admit(1.0), 1.0)
-    assert (2.0, 0, True) == (breaker.refused_for(1.0), breaker.admit(2.9), breaker.admit(3.0) > 0)
+    first, second = breaker.admit(1.0), breaker.admit(1.0)
+    breaker.failed(first, 1.0)
+    breaker.succeeded(second, 1.1)
+    assert (1.0, 0, True) == (breaker.refused_for(1.0), breaker.admit(1.9), breaker.admit(2.0) > 0)
 
 
 def test_what_began_before_it_opened_does_not_close_it() -> None:
@@ -118,6 +122,7 @@ def test_a_forgotten_probe_makes_room_for_another() -> None:
     assert [True, False] == [breaker.admit(1.2) > 0, breaker.admit(1.2) > 0]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["take", "wait", "leave", "give up"]), st.sampled_from(Priority))))
 def test_slots_are_never_more_than_the_limit_and_none_is_lost(steps: list[tuple[str, Priority]]) -> None:
     """Whoever comes, waits, leaves and gives up: what is in flight is what was granted and not given back."""

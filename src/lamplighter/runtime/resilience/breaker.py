@@ -1,15 +1,13 @@
 """A circuit breaker over a sliding window. Pure: told the time, and what came of each call.
 
-Closed, it counts calls and failures of the last `window_s`. Open, it refuses for `open_s`, twice as long
-after each failed probe. Half-open, it lets a bounded number of probes through: when all of them succeed it
-closes, when one fails it opens again (M. Nygard, "Release It!", 2007; the window as in
-resilience4j's time-based one).
+Closed, it counts calls and failures of the last `window_s`. Open, it refuses for `open_s`. Half-open, it lets
+a bounded number of probes through: when all of them succeed it closes, when one fails it opens again
+(M. Nygard, "Release It!", 2007; the window as in resilience4j's time-based one).
 """
 
 from typing import Literal
 
 SLICES = 10
-OPEN_S_MAX = 60.0
 
 State = Literal["closed", "open", "half-open"]
 
@@ -21,7 +19,8 @@ class Breaker:
         errors: the share of failed calls at which it opens, above 0 and up to 1.
         window_s: how long a call counts.
         calls_min: fewer calls than this in the window decide nothing.
-        open_s: how long it refuses after it opened from closed.
+        open_s: how long it refuses. Not longer after failed probes: these are few, and a wait that has grown
+            in an outage would be added to it.
         probes: how many calls are let through when that is over, and must all succeed.
     """
 
@@ -47,7 +46,6 @@ class Breaker:
         self._total = 0
         self._failed = 0
         self._opened_until = 0.0
-        self._refuse_s = open_s
         self._out = 0
         self._good = 0
 
@@ -83,7 +81,6 @@ class Breaker:
         self._good += 1
         if self._good >= self._probes:
             self._turn("closed")
-            self._refuse_s = self._open_s
             self._clear()
 
     def failed(self, ticket: int, now: float) -> None:
@@ -100,7 +97,6 @@ class Breaker:
             if self._total >= self._calls_min and self._failed >= self._errors * self._total:
                 self._open(now)
             return
-        self._refuse_s = min(self._refuse_s * 2, max(OPEN_S_MAX, self._open_s))
         self._open(now)
 
     def forget(self, ticket: int) -> None:
@@ -110,7 +106,7 @@ class Breaker:
 
     def _open(self, now: float) -> None:
         self._turn("open")
-        self._opened_until = now + self._refuse_s
+        self._opened_until = now + self._open_s
 
     def _turn(self, state: State) -> None:
         self.state = state
