@@ -106,3 +106,14 @@ def test_shares_that_a_drain_rests_on_are_in_order() -> None:
     (drained,) = [each for each in rollout(wanted, here, history).proposals if each.subject == "web/r3"]
     (stand,) = [each for each in drained.contract.needs if isinstance(each, Shares)]
     assert [("r1", 1.0), ("r3", 0.0)] == [*stand.shares.items()]
+
+
+def test_lower_number_that_is_met_already_stops_nobody() -> None:
+    """One of two has gone: the number alone is settled anew."""
+    wanted = system(web=service("web", 1))
+    history = remembering({"r1": 2}, wanted, capacity=1)
+    here = seen(facts(web=[up], wanted=wanted), r1=1.0)
+    lowered = Scale(
+        workload="web", release="r1", replicas=1, stops=(), drain_s=wanted.services["web"].drain_s
+    )
+    assert [lowered] == [each.action for each in rollout(wanted, here, history).proposals]

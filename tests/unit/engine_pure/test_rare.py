@@ -8,7 +8,7 @@ from lamplighter.controllers.contracts import Timing, Why
 from lamplighter.controllers.survey import Survey, trusted
 from lamplighter.engine.guard import Watch, _scarce, _turn, guard, guarded
 from lamplighter.engine.orders import _let_be, begun, take
-from lamplighter.engine.settle import _excluded, _marks, settle
+from lamplighter.engine.settle import _excluded, _marks, carried, settle
 from lamplighter.engine.verify import _total_before, verify
 from lamplighter.model.actions import Contract, Replace, Scale
 from lamplighter.model.decisions import Decision, Priority, Proposal
@@ -350,3 +350,15 @@ def test_what_must_not_be_settled_in_the_same_pass(
 ) -> None:
     """A number is not lowered and made good at once, nor drained by who serves while that is shared anew."""
     assert (marks, excluded) == ([*_marks(proposal, REST)], [*_excluded(proposal, REST)])
+
+
+def test_replica_that_an_overtaken_start_brought_is_not_started_again() -> None:
+    """It is listed, though nobody has noted yet that it came."""
+    start = contracts.grow("web", "r1", (1, 1, 2), WHY, TIMING)
+    ordered = replace(start, action=replace(start.action, starts=("web-2",)))
+    more = contracts.grow("web", "r1", (2, 2, 3), WHY, TIMING)
+    assert more == carried(more, Pending(decision=decided(ordered)), seen())
+    gone = seen(facts(web=[up], db=[up, up]))
+    action = carried(more, Pending(decision=decided(ordered)), gone).action
+    assert isinstance(action, Scale)
+    assert "web-2" in action.starts
