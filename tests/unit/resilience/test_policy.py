@@ -260,3 +260,12 @@ def test_one_name_is_one_state_with_one_setting() -> None:
         registry.dependency("search", Settings(retries=2))
     given = registry.dependency("model", Settings(retries=5)).settings.retries
     assert (True, 0) == (registry.dependency("search") is search, given)
+
+
+def test_no_pause_outlasts_the_deadline() -> None:
+    """When the pause would end after the deadline, the error comes at once instead."""
+    clock, flaky = Clock(), Flaky(1)
+    made = dependency(clock, deadline_s=0.5, pause_s=2.0)
+    with pytest.raises(ConnectionError):
+        blocking.call(made, flaky, Rules(), rest=clock.rest)
+    assert (100.0, 1) == (clock.now, flaky.calls)

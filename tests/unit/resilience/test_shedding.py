@@ -143,3 +143,15 @@ def test_an_app_that_raises_gives_its_slot_back() -> None:
         return shedding.slots.in_flight
 
     assert 0 == virtually(story)
+
+
+def test_a_deadline_that_passes_with_the_slot_leaves_it() -> None:
+    """A clock that jumps as a request is let in: it gets 504, and its slot is free."""
+
+    async def story(loop: VirtualLoop) -> tuple[int, int, int]:
+        moments = iter([0.0, 9.0])
+        shedding = Shedding(Work(), concurrency=1, clock=lambda: next(moments))
+        status, _ = await ask(shedding, deadline_ms="1000")
+        return status, shedding.slots.in_flight, shedding.late
+
+    assert (504, 0, 1) == virtually(story)
