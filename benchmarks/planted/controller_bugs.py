@@ -70,7 +70,7 @@ CONTROLLER_BUGS = (
         "a candidate is given its traffic before it is ready for it",
         (
             "controllers.numbers",
-            "    if taker.ready >= need or (taker.ready and not (giver.there if move.keep else giver.may_serve)):\n",
+            "    if taker.ready >= need or (taker.ready and not ((move.keep and giver.there) or giver.may_serve)):\n",
             "    if True:\n",
         ),
         (

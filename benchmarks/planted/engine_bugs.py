@@ -14,10 +14,10 @@ ENGINE_BUGS = (
         "a scale-up that partly worked is undone whole, those that serve included",
         (
             "engine.verify",
-            "undo = replace(undo, replicas=max(undo.replicas, serving), stops=())",
+            "undo = replace(undo, replicas=max(undo.replicas, serving + len(fresh)), stops=())",
             "undo = replace(undo, stops=())",
         ),
-        ("engine.verify", "if each.ready is False]\n", "]\n"),
+        ("engine.verify", "if each.ready is False and each.id not in fresh]\n", "]\n"),
     ),
     bug(
         "unknown-is-failed",
@@ -109,8 +109,8 @@ ENGINE_BUGS = (
         "the budget of actions begins anew with each window of the clock",
         (
             "engine.guard",
-            "since = self.survey.now - system.guards.window_s if system else self.survey.now",
-            "since = self.survey.now // system.guards.window_s * system.guards.window_s",
+            "since = self.survey.now - system.guards.window_s if system else self.survey.now\n        return sum(",
+            "since = self.survey.now // system.guards.window_s * system.guards.window_s\n        return sum(",
         ),
     ),
     bug(
@@ -170,7 +170,11 @@ ENGINE_BUGS = (
     bug(
         "up-forgets-the-load",
         "each order to bring something up takes every workload back to its min",
-        ("engine.orders", "kept = max(memory.capacity, service.replicas.min)", "kept = service.replicas.min"),
+        (
+            "engine.orders",
+            "kept = min(max(memory.capacity, service.replicas.min), most)",
+            "kept = min(service.replicas.min, most)",
+        ),
     ),
     bug(
         "rollback-forgotten",
