@@ -2,8 +2,10 @@
 
 import asyncio
 import time
+from typing import NamedTuple
 
 from benchmarks.load import Report, Sample, Stage, Traffic, running
+from benchmarks.load.tally import LAG_P99_MAX_S
 from benchmarks.report import Bound, Options, at_least, at_most
 from benchmarks.resilience.serving import Server, servers
 
@@ -17,6 +19,7 @@ BOUNDS: dict[str, Bound] = {
     "overload_goodput_share": at_least(0.9),
     "overload_high_priority_share": at_least(0.99),
     "overload_recovery_s": at_most(1.0),
+    "overload_generator_lag_p99_s": at_most(LAG_P99_MAX_S),
 }
 
 
@@ -30,13 +33,22 @@ async def measure(options: Options) -> None:
         shed = await _offered(shedding, capacity, seconds, options.seed)
         queued = await _offered(plain, capacity, min(seconds, 15.0), options.seed)
     figures = options.figures
-    for name, share in _shares(shed, capacity, seconds).items():
+    lag_s = max(each.generator.lag_p99_s for each in shed.reports)
+    figures.put("overload_generator_lag_p99_s", lag_s, BOUNDS["overload_generator_lag_p99_s"])
+    for name, share in _shares(shed.samples, capacity, seconds).items():
         figures.put(name, share, BOUNDS.get(name))
-    without = _shares(queued, capacity, min(seconds, 15.0))
+    without = _shares(queued.samples, capacity, min(seconds, 15.0))
     figures.baselines |= {f"{name}_without_shedding": share for name, share in without.items()}
 
 
 Samples = dict[str, list[Sample]]
+
+
+class _Taken(NamedTuple):
+    """What two generators saw."""
+
+    samples: Samples
+    reports: list[Report]
 
 
 def _shares(samples: Samples, capacity: float, seconds: float) -> dict[str, float]:
@@ -61,14 +73,15 @@ def _p99(values: list[float]) -> float:
     return sorted(values)[int(0.99 * (len(values) - 1))] if values else 0.0
 
 
-async def _offered(server: Server, capacity: float, seconds: float, seed: int) -> Samples:
+async def _offered(server: Server, capacity: float, seconds: float, seed: int) -> _Taken:
     """Both priorities at once, by generators that wait for nothing."""
     await _reports(_traffic(server, "warm", 0.5 * capacity, WARM_S, seed))
     shares = {"high": HIGH_PART, "normal": 1 - HIGH_PART}
     taken = await asyncio.gather(
         *(_reports(_traffic(server, n, TIMES * capacity * p, seconds, seed)) for n, p in shares.items())
     )
-    return {name: samples for name, (_, samples) in zip(shares, taken, strict=True)}
+    samples = {name: each for name, (_, each) in zip(shares, taken, strict=True)}
+    return _Taken(samples, [report for report, _ in taken])
 
 
 def _traffic(server: Server, name: str, rate: float, seconds: float, seed: int) -> Traffic:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tests.unit.resilience.clocks import VirtualLoop, dependency, virtually
 
-from lamplighter.runtime.resilience import DeadlineExceededError, Policy, TooManyCallsError
+from lamplighter.runtime.resilience import DeadlineExceededError, Dependency, Policy, TooManyCallsError
 from lamplighter.runtime.resilience.awaiting import call as awaited_call
 from lamplighter.runtime.resilience.judging import Rules
 
@@ -53,21 +53,28 @@ def test_a_thread_without_a_place_is_refused() -> None:
     assert 1 == made.counters.refused_full
 
 
+def hedged(**settings: float) -> Dependency:
+    """Return a dependency whose calls have taken 20 ms so far, and which has earned five extra tries."""
+    made = dependency(time.monotonic, hedge=True, retries=0, **settings)
+    assert made.latencies is not None
+    for _ in range(50):
+        made.latencies.add(0.02)
+        made._budget.earn(made.clock())
+    return made
+
+
 def test_a_hanging_plain_call_is_hedged() -> None:
     """The second try answers while the first still hangs in its thread."""
-    made = dependency(time.monotonic, hedge=True, timeout_s=5.0)
-    hangs, calls = threading.Event(), []
+    made, hangs, calls = hedged(timeout_s=30.0), threading.Event(), []
 
     @Policy(made)
     def ask() -> str:
         calls.append(1)
-        if len(calls) == 61:
-            hangs.wait(5)
+        if len(calls) == 1:
+            hangs.wait(20)
             return "late"
         return "found"
 
-    for _ in range(60):
-        ask()
     answer = ask()
     hangs.set()
     assert ("found", 1) == (answer, made.counters.hedges)
@@ -75,21 +82,16 @@ def test_a_hanging_plain_call_is_hedged() -> None:
 
 def test_a_hanging_plain_call_that_may_be_hedged_is_given_up() -> None:
     """Where it runs in a thread, even a plain function has a real deadline."""
-    made = dependency(time.monotonic, hedge=True, timeout_s=0.1, retries=0, extra_share=0.0)
-    hangs, calls = threading.Event(), []
+    made, hangs = hedged(timeout_s=0.2, extra_share=0.0), threading.Event()
 
     @Policy(made)
     def ask() -> None:
-        calls.append(1)
-        if len(calls) == 41:
-            hangs.wait(5)
+        hangs.wait(20)
 
-    for _ in range(40):
-        ask()
     with pytest.raises(DeadlineExceededError):
         ask()
     hangs.set()
-    assert 1 == made.counters.late
+    assert (1, 0) == (made.counters.late, made.counters.hedges)
 
 
 def test_a_coroutine_that_swallows_nothing_is_driven_as_await_would() -> None:
@@ -114,3 +116,27 @@ def test_a_coroutine_that_swallows_nothing_is_driven_as_await_would() -> None:
         return f"{loop.time():.0f}"
 
     assert ("101", ["cancelled", "cleaned up"]) == (virtually(story), seen)
+
+
+def test_a_time_limit_leaves_no_trace_in_its_task() -> None:
+    """After a try was ended by its time the task can still be cancelled, and is not cancelled already."""
+
+    async def story(loop: VirtualLoop) -> tuple[int, bool]:
+        made = dependency(loop.time, timeout_s=1.0, retries=0)
+
+        async def story_of_task() -> int:
+            with pytest.raises(DeadlineExceededError):
+                await awaited_call(made, lambda: asyncio.sleep(60), Rules())
+            task = asyncio.current_task()
+            assert task is not None
+            left = task.cancelling()
+            await awaited_call(made, lambda: asyncio.sleep(0.5, left), Rules())
+            return left
+
+        task = asyncio.ensure_future(story_of_task())
+        await asyncio.sleep(1.2)
+        task.cancel()
+        await asyncio.wait([task])
+        return made.counters.failures, task.cancelled()
+
+    assert (1, True) == virtually(story)

@@ -8,7 +8,7 @@ from typing import Any
 
 from lamplighter.runtime.resilience.deadline import DEADLINE
 from lamplighter.runtime.resilience.dependency import Dependency
-from lamplighter.runtime.resilience.errors import CallError, CircuitOpenError
+from lamplighter.runtime.resilience.errors import CircuitOpenError
 from lamplighter.runtime.resilience.judging import Rules
 from lamplighter.runtime.resilience.slots import Priority
 
@@ -76,14 +76,33 @@ async def _bounded(dependency: Dependency, function: Function, until: float) -> 
             return ended.value
         if until == inf:
             return await _rest(work, awaited)
-        async with asyncio.timeout(until - dependency.clock()) as scope:
-            return await _rest(work, awaited)
-    except TimeoutError as error:
-        if isinstance(error, CallError) or dependency.clock() < until or not scope.expired():
+        return await _timed(dependency, work, awaited, until)
+    finally:
+        DEADLINE.reset(token)
+
+
+async def _timed(dependency: Dependency, work: Coroutine[Any, Any, Any], awaited: Any, until: float) -> Any:
+    """Go on with a coroutine until its deadline, as within `asyncio.timeout`, for less."""
+    task = asyncio.current_task()
+    assert task is not None
+    before, expired = task.cancelling(), False
+
+    def expire() -> None:
+        nonlocal expired
+        expired = True
+        task.cancel()
+
+    timer = asyncio.get_running_loop().call_later(until - dependency.clock(), expire)
+    try:
+        return await _rest(work, awaited)
+    except asyncio.CancelledError as error:
+        if not expired or task.cancelling() > before + 1:
             raise
         raise dependency.late() from error
     finally:
-        DEADLINE.reset(token)
+        timer.cancel()
+        if expired:
+            task.uncancel()
 
 
 @coroutine
