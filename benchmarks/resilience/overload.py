@@ -11,8 +11,10 @@ from benchmarks.resilience.serving import Server, servers
 
 TIMES, SECONDS, SECONDS_QUICK = 3.0, 60.0, 8.0
 HIGH_PART = 0.1
+BACKEND = {"workers": 4, "work_s": 0.04}
+"""Few workers, so that the machine has little to do: what is measured is who is let in."""
 AFTER_S, AFTER_RATE = 10.0, 0.5
-WARM_S, CAPACITY_S, AT_ONCE = 3.0, 5.0, 10
+WARM_S, CAPACITY_S, AT_ONCE = 3.0, 5.0, 6
 LATE_S = 1.0
 """An answer later than this is of no use: it does not count."""
 BOUNDS: dict[str, Bound] = {
@@ -26,7 +28,7 @@ BOUNDS: dict[str, Bound] = {
 async def measure(options: Options) -> None:
     """Measure a server that sheds, and beside it one that does not."""
     seconds = SECONDS_QUICK if options.quick else SECONDS
-    shedding, plain = Server("backend", {"shedding": True}), Server("backend", {})
+    shedding, plain = Server("backend", {**BACKEND, "shedding": True}), Server("backend", BACKEND)
     async with servers(shedding, plain):
         capacity = await _capacity(plain)
         options.figures.put("overload_capacity_per_s", capacity)
