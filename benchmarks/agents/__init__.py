@@ -4,7 +4,8 @@
 each stage in a process of its own. The default is 10,000,000 agents for `held` and 1,000,000 for `recovery`;
 `--quick` takes 100,000 for both, `--agents N` another number. `power` lives through losses of power on a
 virtual disk, seed by seed; `stories` through those and all else that happens to pools, in virtual time;
-`kills` ends real hosts at random moments; `peers` is what a message costs elsewhere.
+`kills` ends real hosts at random moments; `ray` runs a pool on a cluster, `peers` is what a message costs
+elsewhere.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.agents import kills, overload, peers, turns
+from benchmarks.agents import clusters, kills, overload, peers, turns
 from benchmarks.report import Figures, Options, at_most, exactly
 from lamplighter.model.errors import LampError
 from lamplighter.testing import powerloss
@@ -32,6 +33,7 @@ PARTS = {
     "kills": "kill -9 of a pool's hosts while messages come: none is lost or doubled, order is kept",
     "turns": "processor time a durable turn over all processes, turns a second, delay of acknowledgement",
     "overload": "goodput, refusals and memory at three times a host's capacity for a minute",
+    "ray": "a pool on a Ray cluster of four nodes beside one of processes: rate for each core, delay",
     "peers": "processor time a message of Ray, autogen-core, DBOS, Temporal and NATS, each installed apart",
 }
 HELD, RECOVERED, QUICK = 10_000_000, 1_000_000, 100_000
@@ -67,6 +69,8 @@ def run(options: Options) -> Figures:
         turns.measure(options, options.asked.agents, options.asked.folder)
     if options.wants("overload"):
         overload.measure(options, options.asked.folder)
+    if options.wants("ray"):
+        clusters.measure(options, options.asked.cache)
     if options.wants("peers"):
         places = {"cache": options.asked.cache, "scratch": options.asked.folder}
         ours = partial(turns.message_cpu_us, options, options.asked.folder)
