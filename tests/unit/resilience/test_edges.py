@@ -98,3 +98,11 @@ def test_settings_say_what_is_wrong() -> None:
     """A share beyond one is refused with the field's name."""
     with pytest.raises(PolicyError, match=r"extra_share is 1\.5; expected a share from 0 to 1"):
         Settings(extra_share=1.5)
+
+
+def test_a_nearer_deadline_in_the_headers_stands() -> None:
+    """Who sends may already have said less: 300 ms are not made 2000."""
+    clock, headers = Clock(), {"x-lamp-deadline-ms": "300"}
+    with deadline(2.0, clock):
+        carry(headers, clock)
+    assert {"x-lamp-deadline-ms": "300"} == headers

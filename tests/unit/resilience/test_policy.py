@@ -269,3 +269,19 @@ def test_no_pause_outlasts_the_deadline() -> None:
     with pytest.raises(ConnectionError):
         blocking.call(made, flaky, Rules(), rest=clock.rest)
     assert (100.0, 1) == (clock.now, flaky.calls)
+
+
+def test_a_probe_without_a_slot_is_no_probe() -> None:
+    """A half-open circuit whose probe is refused by the bulkhead lets the next one through."""
+    clock = Clock()
+    made = dependency(clock, retries=0, concurrency=1, breaker=BreakerSettings(calls_min=1, probes=1))
+    ask = Policy(made)(Flaky(1).__call__)
+    with pytest.raises(ConnectionError):
+        ask()
+    clock.rest(1.5)
+    assert made.slots is not None
+    made.slots.take()
+    with pytest.raises(TooManyCallsError):
+        ask()
+    made.slots.leave()
+    assert "found" == ask()
