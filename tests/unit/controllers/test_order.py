@@ -7,15 +7,15 @@ from lamplighter.controllers.contracts import Why
 from lamplighter.controllers.housekeeping import housekeeping
 from lamplighter.controllers.numbers import Numbers
 from lamplighter.controllers.repair import repair
-from lamplighter.controllers.rollout import rollout, scales
+from lamplighter.controllers.rollout import failure, rollout, scales
 from lamplighter.controllers.survey import Survey, trusted
 from lamplighter.controllers.teardown import removal, teardown
 from lamplighter.model.actions import Scale, Shares
 from lamplighter.model.decisions import Priority, Verdict
 from lamplighter.model.facts import Facts
-from lamplighter.model.history import History, WorkloadHistory
+from lamplighter.model.history import History, RolloutState, WorkloadHistory
 from lamplighter.model.system import Guards, System
-from lamplighter.testing.builders import NOW, crashed, facts, of, service, system, up
+from lamplighter.testing.builders import NOW, crashed, facts, hung, of, service, system, up
 
 WEB = service("web", 2)
 DOWN = replace(system(web=WEB), guards=Guards(at_risk=1.0))
@@ -117,3 +117,17 @@ def test_lower_number_that_is_met_already_stops_nobody() -> None:
         workload="web", release="r1", replicas=1, stops=(), drain_s=wanted.services["web"].drain_s
     )
     assert [lowered] == [each.action for each in rollout(wanted, here, history).proposals]
+
+
+@pytest.mark.parametrize("late", [0, 1, 2])
+def test_candidate_fails_by_whichever_was_never_ready(late: int) -> None:
+    """The first of its replicas or the last."""
+    shapes = [of("r2", hung if at == late else up) for at in range(3)]
+    state = RolloutState(candidate="r2", stable="r1", started_at=1.0)
+    names = [f"web-{at + 1}" for at in range(3)]
+    ready = {name: 1.0 for at, name in enumerate(names) if at != late}
+    memory = WorkloadHistory(
+        stable="r1", first_ready=ready, not_ready_since={names[late]: 1.0}, rollout=state
+    )
+    reason = failure(memory, state, WEB, seen(facts(web=shapes), r1=1.0), History())
+    assert f"{names[late]} was not ready 60 s after its start" == reason

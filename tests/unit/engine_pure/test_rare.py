@@ -14,7 +14,7 @@ from lamplighter.model.actions import Contract, Replace, Scale
 from lamplighter.model.decisions import Decision, Priority, Proposal
 from lamplighter.model.facts import Facts
 from lamplighter.model.history import Acted, Closed, History, Pending, RolloutState, WorkloadHistory
-from lamplighter.model.intents import Approve, Rollback, Up
+from lamplighter.model.intents import Approve, Down, Rollback, Up
 from lamplighter.model.system import Freeze, Guards
 from lamplighter.testing.builders import NOW, crashed, draining, facts, of, settled, system, up
 
@@ -362,3 +362,13 @@ def test_replica_that_an_overtaken_start_brought_is_not_started_again() -> None:
     action = carried(more, Pending(decision=decided(ordered)), gone).action
     assert isinstance(action, Scale)
     assert "web-2" in action.starts
+
+
+def test_each_intent_of_a_pass_is_answered_in_its_turn() -> None:
+    """The second knows what the first has changed."""
+    asked = (Down(id="i-1", by="ann"), Down(id="i-2", by="bob"), Approve(id="i-3", action="a-1"))
+    after, answers = take(REST, asked, KNOWN, NOW, recordable=True)
+    assert [("i-1", True), ("i-2", True), ("i-3", False)] == [
+        (each.intent, each.accepted) for each in answers
+    ]
+    assert (NOW, "ann") == (after.stopping, after.stopped_by)
