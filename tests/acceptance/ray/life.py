@@ -19,6 +19,7 @@ from tests.acceptance.agents.crew import Look, Put
 
 from lamplighter.runtime import AgentClient
 from lamplighter.runtime.agents.kinds import ENCODE
+from lamplighter.runtime.agents.pool.presence import living
 from lamplighter.runtime.ray.cluster import RayPool
 
 NODES, HOSTS, PARTITIONS, AGENTS = 4, 4, 16, 40
@@ -37,14 +38,15 @@ def nodes(folder: Path) -> Cluster:
     return cluster
 
 
-def kill(cluster: Cluster, number: int) -> int:
-    """Kill a node: its raylet and all that it has started; returns how many processes."""
+def kill(cluster: Cluster, number: int, hosts: Path) -> int:
+    """Kill a node: its raylet and all that it has started; returns how many shards were open there."""
     node = cluster.list_all_nodes()[number]
     raylet = node.all_processes["raylet"][0].process.pid
     pids = [raylet, *_below(raylet)]
+    held = sum(len(host.shards) for host in living(hosts) if host.pid in pids)
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
-    return len(pids)
+    return held
 
 
 def _below(pid: int) -> list[int]:
@@ -65,11 +67,11 @@ async def live(folder: Path, cluster: Cluster, seconds: float) -> dict[str, floa
         partitions=PARTITIONS,
     )
     async with pool, pool.client("life") as client:
-        killed, longest, last = 0, 0.0, time.monotonic()
+        killed, longest, last = -1, 0.0, time.monotonic()
         begun = time.monotonic()
         while (passed := time.monotonic() - begun) < seconds:
-            if not killed and passed > seconds / 3:
-                killed = await asyncio.to_thread(kill, cluster, NODES - 1)
+            if killed < 0 and passed > seconds / 3:
+                killed = await asyncio.to_thread(kill, cluster, NODES - 1, folder / "pool" / "hosts")
             for _ in range(chance.randrange(40)):
                 agent = chance.randrange(AGENTS)
                 sent[agent] += 1

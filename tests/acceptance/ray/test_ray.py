@@ -46,5 +46,5 @@ def test_a_node_that_dies_under_load_loses_and_doubles_nothing(short: Path) -> N
     assert lived.returncode == 0, lived.stderr[-2000:]
     found = json.loads(lived.stdout.splitlines()[-1])
     assert found["messages"] > 0
-    assert found["killed"] > 1
+    assert found["killed"] > 0, "the node that was killed had no shards"
     assert (0, 0) == (found["lost"], found["wrong"])

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from lamplighter.runtime.agents import sockets
-from lamplighter.runtime.ray.tunnel import Back, Call, Entrance, Exit, Order, There
+from lamplighter.runtime.ray.tunnel import OVER, Back, Call, Entrance, Exit, Order, There
 
 LINES = [f"line {n}\n".encode() * (n % 50 + 1) for n in range(300)]
 
@@ -122,6 +122,62 @@ def test_a_call_that_fails_ends_its_connections(tmp_path: Path) -> None:
 def test_a_shard_that_is_not_there_refuses(tmp_path: Path) -> None:
     """A connection to a place that has let go of the shard ends at once."""
     assert [b""] * 3 == asyncio.run(through(tmp_path, direct, here=False))
+
+
+def test_whoever_goes_is_gone_at_the_other_end(tmp_path: Path) -> None:
+    """A connection that ends at the entrance ends at the shard too, after what it said last."""
+
+    async def lived() -> bytes:
+        heard: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+        async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            heard.set_result(await reader.read())
+            writer.close()
+
+        server = await asyncio.start_unix_server(hear, sock=sockets.listening(tmp_path / "far"))
+        leaving = Exit([tmp_path / "far"], lambda _: True)
+
+        async def find(_: int) -> Call | None:
+            return leaving.exchange
+
+        entrance = Entrance([tmp_path / "near"], find)
+        await entrance.start()
+        _, writer = await asyncio.open_unix_connection(str(tmp_path / "near"))
+        writer.write(b"the last words")
+        writer.close()
+        async with asyncio.timeout(30):
+            found = await heard
+        await entrance.close()
+        leaving.close()
+        await ended(server)
+        return found
+
+    assert b"the last words" == asyncio.run(lived())
+
+
+def test_a_late_piece_of_an_ended_connection_opens_nothing(tmp_path: Path) -> None:
+    """It came after the end, and is passed over."""
+
+    async def lived() -> int:
+        server = await echoing(tmp_path / "far")
+        opened = 0
+
+        def here(_: int) -> bool:
+            nonlocal opened
+            opened += 1
+            return True
+
+        leaving = Exit([tmp_path / "far"], here)
+        await leaving.exchange("trunk", [(0, "key", 0, b"x")])
+        await leaving.exchange("trunk", [(0, "key", OVER, b"")])
+        waiting = asyncio.create_task(leaving.exchange("trunk", [(0, "key", 1, b"y")]))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        leaving.close()
+        await ended(server)
+        return opened
+
+    assert 1 == asyncio.run(lived())
 
 
 def test_a_socket_that_is_there_already_is_left_alone(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ tunnel, so that its agents' messages reach hosts on other machines through calls
 
 import asyncio
 import contextlib
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import ray
 from lamplighter.runtime.agents.pauses import steady
 from lamplighter.runtime.agents.pool.loading import loaded
 from lamplighter.runtime.agents.pool.pool import Pool
-from lamplighter.runtime.ray.tunnel import Back, Call, Entrance, Exit, There
+from lamplighter.runtime.ray.tunnel import OVER, Back, Call, Entrance, Exit, There
 
 NAMESPACE = "lamplighter"
 ASK_S = 1.0
@@ -55,6 +56,7 @@ class Way:
     def __init__(self, actor: Any) -> None:
         self._actor = actor
         self.lost = False
+        """Whether it failed or refused a piece: once it has, where shards are is to be asked again."""
 
     async def __call__(self, trunk: str, pieces: list[There]) -> list[Back]:
         """Carry pieces; see `tunnel.Call`."""
@@ -63,7 +65,7 @@ class Way:
         except ray.exceptions.RayError:
             self.lost = True
             raise
-        self.lost = any(number < 0 for _, number, _ in back)
+        self.lost = self.lost or any(number == OVER for _, number, _ in back)
         return back
 
 
@@ -143,6 +145,8 @@ class Hosting:
         self._exit = Exit(paths, lambda shard: shard in self._pool.open)
         await self._entrance.start()
         await self._pool.__aenter__()
+        self._leaving = False
+        self._pool.ended.add_done_callback(self._ended)
         steady()
 
     async def shards(self) -> list[int]:
@@ -153,8 +157,14 @@ class Hosting:
         """Take pieces for shards, and return what they send back; see `tunnel.Exit`."""
         return await self._exit.exchange(trunk, pieces)
 
+    def _ended(self, _: object) -> None:
+        """A host that cannot go on ends its process, so that Ray starts another."""
+        if not self._leaving:
+            os._exit(1)
+
     async def leave(self) -> None:
         """Let go of all shards, and end what runs here."""
+        self._leaving = True
         await self._pool.__aexit__()
         self._exit.close()
         await self._entrance.close()

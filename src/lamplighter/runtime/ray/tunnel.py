@@ -29,7 +29,7 @@ Call = Callable[[str, list[There]], Awaitable[list[Back]]]
 Find = Callable[[int], Awaitable[Call | None]]
 """Finds the place where a shard is open; None if there is none now. The same place gives equal calls."""
 OVER = -1
-"""The number of a piece that says that its connection is over."""
+"""The number of a piece that says, there or back, that its connection is over."""
 CALLS_AT_ONCE = 3
 """Of a trunk: one waits for what comes back while others bring what goes there."""
 CALL_GAP_S = 0.02
@@ -43,6 +43,8 @@ IDLE_S = 30.0
 """After so long without a call an exit takes an entrance for gone."""
 WAITING_BYTES_MAX = 8 << 20
 """What may wait in a connection to be carried; beyond that no more is read from it."""
+ENDED_MAX = 10_000
+"""So many ended connections of a trunk are remembered, for pieces that come after their end."""
 LISTEN_S = 0.05
 """Between two looks whether an entrance's sockets are there."""
 
@@ -125,6 +127,11 @@ class _Pipe(asyncio.Protocol):
         if self.transport is not None:
             self.transport.abort()
 
+    def finish(self) -> None:
+        """End the connection once all that was given has gone on."""
+        if self.transport is not None:
+            self.transport.close()
+
 
 class _End:
     """A connection's end at the exit."""
@@ -148,6 +155,7 @@ class _Far:
 
     def __init__(self) -> None:
         self.ends: dict[str, _End] = {}
+        self.ended: dict[str, None] = {}
         self.changed = asyncio.Event()
         self.calls = 0
         self.used_s = 0.0
@@ -162,8 +170,16 @@ class _Far:
         back = [end.back(key) for key, end in self.ends.items() if end.pipe.come or end.pipe.over]
         for key, number, _ in back:
             if number == OVER:
-                del self.ends[key]
+                self.end(key)
         return back
+
+    def end(self, key: str) -> None:
+        """Forget a connection, and pass over what is still on its way to it."""
+        self.ended[key] = None
+        if len(self.ended) > ENDED_MAX:
+            del self.ended[next(iter(self.ended))]
+        if (end := self.ends.pop(key, None)) is not None:
+            end.pipe.finish()
 
     def close(self) -> None:
         """End every connection."""
@@ -192,9 +208,9 @@ class Exit:
             pieces: possibly none, to wait for what comes back.
         """
         now = asyncio.get_running_loop().time()
+        self._forget_idle(now)
         far = self._trunks.get(trunk)
         if far is None:
-            self._forget_idle(now)
             far = self._trunks[trunk] = _Far()
         far.used_s, far.calls = now, far.calls + 1
         mine = far.calls
@@ -221,15 +237,19 @@ class Exit:
     async def _take(self, far: _Far, shard: int, key: str, number: int, data: bytes) -> bool:
         """Bring a piece to its connection, which the first one opens; returns whether there is one."""
         end = far.ends.get(key)
+        if number == OVER or key in far.ended:
+            far.end(key)
+            return True
         if end is None:
             if not self._here(shard):
+                far.end(key)
                 return False
             end = far.ends[key] = _End(far.changed.set)
             end.opening = asyncio.get_running_loop().create_task(self._open(shard, end.pipe))
         if not end.opening.done():  # pieces that overtake each other wait for the same connection
             await asyncio.wait([end.opening])
         if not end.opening.result():
-            far.ends.pop(key, None)
+            far.end(key)
             return False
         await end.pipe.give(end.order.take(number, data))
         return True
@@ -286,6 +306,7 @@ class _Trunk:
         self._key = secrets.token_hex(8)
         self._passages: dict[str, _Passage] = {}
         self._waiting: dict[str, _Passage] = {}
+        self._last: list[There] = []
         self._calls: set[asyncio.Task[None]] = set()
         self._called_at = 0.0
         self._later: asyncio.TimerHandle | None = None
@@ -294,8 +315,11 @@ class _Trunk:
     def take(self, passage: _Passage) -> None:
         """Something has come on a connection, or it has ended."""
         if passage.pipe.over:
-            self._passages.pop(passage.key, None)
             self._waiting.pop(passage.key, None)
+            if self._passages.pop(passage.key, None) is not None:
+                self._last += [passage.piece()] if passage.pipe.come else []
+                self._last.append((passage.shard, passage.key, OVER, b""))
+                self._go_on()
             return
         self._passages[passage.key] = passage
         if passage.pipe.come:
@@ -314,7 +338,8 @@ class _Trunk:
 
     def _go_on(self) -> None:
         """Carry what has come, if a call is free; without anything to carry let one wait."""
-        wanted = bool(self._waiting) if self._calls else bool(self._passages)
+        carried = bool(self._waiting or self._last)
+        wanted = carried or (bool(self._passages) and not self._calls)
         if self.over or not wanted or len(self._calls) >= CALLS_AT_ONCE or self._later is not None:
             return
         loop = asyncio.get_running_loop()
@@ -325,6 +350,8 @@ class _Trunk:
         self._called_at = loop.time()
         pieces = [passage.piece() for passage in self._waiting.values()]
         self._waiting.clear()
+        pieces += self._last
+        self._last = []
         call = loop.create_task(self._exchange(pieces))
         self._calls.add(call)
         call.add_done_callback(self._ended)
