@@ -119,27 +119,35 @@ def test_rabbitmq_has_what_agents_publish(tmp_path: Path) -> None:
     assert list(range(300)) == sorted(found)
 
 
-async def told(sockets: list[Path], run: Processes) -> dict[int, list[int]]:
+async def told(sockets: list[Path], run: Processes, killed: list[str]) -> dict[int, list[int]]:
     """Tell keepers numbers while processes are killed."""
     async with asyncio.timeout(DEADLINE_S), AgentClient(sockets, "a teller", partitions=8) as client:
         for n in range(600):
             client.post(f"keeper/{n % AGENTS}", ENCODE(Put(n)))
             await asyncio.sleep(0.003)
             if n % 100 == 50:
-                await asyncio.to_thread(run.restart, ["broker", "host0", "broker", "host1"][n // 100 % 4])
+                await asyncio.to_thread(run.restart, killed[n // 100 % len(killed)])
         await client.drain()
     return {agent: list(range(agent, 600, AGENTS)) for agent in range(AGENTS)}
+
+
+def carried(run: Processes, folder: Path, broker: str, address: str) -> None:
+    """Kill broker and hosts; assert that what agents sent those of the other host came once, in order."""
+    sockets = [folder / f"{number}.sock" for number in range(2)]
+    for number in range(2):
+        program(run, f"host{number}", "carried", broker, address, number, folder / str(number), *sockets)
+    numbers = asyncio.run(told(sockets, run, ["broker", "host0", "broker", "host1"]))
+    expected = {f"{kind}/{agent}": numbers[agent] for kind in ("keeper", "teller") for agent in numbers}
+    assert expected == asyncio.run(written(sockets, numbers))
 
 
 def test_nats_carries_messages_between_hosts(tmp_path: Path) -> None:
     """The server, which keeps nothing, and hosts are killed: each message arrives once, in order."""
     with processes(tmp_path) as run:
-        address = servers.nats(run, tmp_path)
-        sockets = [tmp_path / f"{number}.sock" for number in range(2)]
-        for number in range(2):
-            program(
-                run, f"host{number}", "carried", "nats", address, number, tmp_path / str(number), *sockets
-            )
-        numbers = asyncio.run(told(sockets, run))
-        expected = {f"{kind}/{agent}": numbers[agent] for kind in ("keeper", "teller") for agent in numbers}
-        assert expected == asyncio.run(written(sockets, numbers))
+        carried(run, tmp_path, "nats", servers.nats(run, tmp_path))
+
+
+def test_kafka_carries_messages_between_hosts(tmp_path: Path) -> None:
+    """Hosts are killed, and the broker, which forgets even its topic: each message arrives once, in order."""
+    with processes(tmp_path) as run:
+        carried(run, tmp_path, "kafka", servers.tansu(run, tmp_path))

@@ -3,7 +3,7 @@
 fill BROKER ADDRESS MESSAGES AGENTS          publishes numbers, each once
 read BROKER ADDRESS SOCKET...                brings them to keepers
 tell BROKER ADDRESS FOLDER SOCKET            hosts agents that publish what they are told
-carried nats ADDRESS NUMBER FOLDER SOCKET... hosts keepers and tellers
+carried BROKER ADDRESS NUMBER FOLDER SOCKET... hosts keepers and tellers
 drain BROKER ADDRESS MESSAGES                prints what was published, until all is there
 """
 
@@ -176,11 +176,17 @@ async def read(broker: str, address: str, sockets: list[Path]) -> None:
         await reader.run()
 
 
-async def carried(address: str, number: int, folder: str, sockets: list[Path]) -> None:
-    """Host keepers and tellers whose messages to the other host a NATS server carries, until killed."""
-    from lamplighter.runtime.brokers.nats_carrier import NatsCarrier  # noqa: PLC0415 - only here
+async def carried(broker: str, address: str, number: int, folder: str, sockets: list[Path]) -> None:
+    """Host keepers and tellers whose messages to the other host a broker carries, until killed."""
+    carrier: Any
+    if broker == "nats":
+        from lamplighter.runtime.brokers.nats_carrier import NatsCarrier  # noqa: PLC0415 - only here
 
-    carrier = NatsCarrier(address, "crew")
+        carrier = NatsCarrier(address, "crew")
+    else:
+        from lamplighter.runtime.brokers.kafka_carrier import KafkaCarrier  # noqa: PLC0415 - only here
+
+        carrier = KafkaCarrier(address, "crew")
     kinds = [Keeper, Teller]
     async with Runtime(
         folder, kinds, partitions=8, sockets=sockets, number=number, carrier=carrier
@@ -222,7 +228,7 @@ async def main(part: str, broker: str, address: str, *more: str) -> None:
         case "read":
             await read(broker, address, [Path(socket) for socket in more])
         case "carried":
-            await carried(address, int(more[0]), more[1], [Path(socket) for socket in more[2:]])
+            await carried(broker, address, int(more[0]), more[1], [Path(socket) for socket in more[2:]])
         case "tell":
             await tell(broker, address, more[0], Path(more[1]))
 
