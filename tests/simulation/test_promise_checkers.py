@@ -220,6 +220,19 @@ def test_scale_down_fits_the_load_of_now(in_flight: int, violations: int) -> Non
     assert violations == len(told(FitsLoad().hear, *passes, last))
 
 
+def test_a_burst_that_was_looked_at_often_weighs_no_more_for_it() -> None:
+    """Of sixteen seconds one had three times the load, in ten looks: what is left fits the mean over time."""
+    often = [(60.0, 8), *((60.0 + n / 10, 24) for n in range(1, 11)), (66.0, 8), (70.0, 8)]
+    passes = [
+        made(replace(facts(at=at, search=[up, up]), loads={"search": Load(in_flight=load)}))
+        for at, load in often
+    ]
+    last = made(
+        replace(facts(at=75.0, search=[up, up]), loads={"search": Load(in_flight=8)}), decision(FEWER)
+    )
+    assert 0 == len(told(FitsLoad().hear, *passes, last))
+
+
 @pytest.mark.parametrize(("second", "violations"), [(up, 1), (hung, 0)])
 def test_undo_leaves_what_serves(second: object, violations: int) -> None:
     """To undo a start takes away what does not serve, and nothing else."""

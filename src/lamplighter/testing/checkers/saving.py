@@ -4,7 +4,8 @@ Goes by the readings of the last moments and by the facts of the pass, as people
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from itertools import pairwise
 
 from lamplighter.model.actions import Replace, Scale
 from lamplighter.model.decisions import Decision
@@ -58,9 +59,22 @@ class FitsLoad(Listens):
         releases = {each.release for each in inputs.facts.of(action.workload) if each.live}
         if len(releases) > 1 or not action.replicas or action.replicas >= service.replicas.max:
             return
-        need = sum(value for _, value in readings) / len(readings) / service.scale.goal
+        need = _mean(readings) / service.scale.goal
         if need > action.replicas * SLACK_TIMES + SLACK:
             yield f"{decision.id} leaves {action.replicas} of {action.workload}, which now needs {need:.1f}"
+
+
+def _mean(readings: Collection[Reading]) -> float:
+    """Return the mean over time of readings, each of which tells of the time since the one before.
+
+    Passes come more often while something happens: a mean over readings would weigh a burst of load for more
+    than it was. The first reading only says from when on.
+    """
+    times = [at for at, _ in readings]
+    spans = [at - before for before, at in pairwise(times)]
+    whole = sum(spans)
+    values = [value for _, value in readings][1:]
+    return sum(span * value for span, value in zip(spans, values, strict=True)) / whole if whole else 0.0
 
 
 def _followed(service: Service, load: Load | None) -> float | None:
