@@ -27,8 +27,8 @@ ERRORS = {
     "another-shard": "The agent asked for is in another shard of its pool than the one that was asked.",
     "shards-unfit": "The number of a pool's shards is out of range: 1 to 256.",
     "ask-cycle": "The agents would wait for each other for ever. The message shows the circle.",
-    "ray-hosts-missing": "Hosts of a pool on a Ray cluster did not open all shards in time. See with `ray status`"
-    " whether the cluster has room for them, and in the actors' logs what they say.",
+    "ray-hosts-missing": "Hosts of a pool on a Ray cluster did not open all shards in time. See with"
+    " `ray status` whether the cluster has room for them, and in the actors' logs what they say.",
     "ask-timeout": "An agent did not answer before the deadline. What was asked may or may not have"
     " happened.",
     "backup-of-another": "The folder holds a backup of another host of agents. Name an empty one, or this"
