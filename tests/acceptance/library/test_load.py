@@ -82,4 +82,4 @@ def test_a_load_goes_on_after_kills(tmp_path: Path) -> None:
     assert "20,000 readers" in told
     assert "10 of 10 questions answered" in told
     placed = re.findall(r"placed   ([\d,]+) readers", told)[0].replace(",", "")
-    assert 0 < int(placed) < 14_000
+    assert 0 < int(placed) <= 16_000  # two batches of 2,000 may be there that were not noted yet
